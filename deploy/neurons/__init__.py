@@ -1,0 +1,1 @@
+"""One file a neuron model: parameters, integer norm, kernel."""

@@ -1,0 +1,1 @@
+"""One file a synapse: weights, geometry, and the sum over them."""

@@ -1,0 +1,51 @@
+"""All-to-all synapses, one weight each.
+
+Source of the integer norm: lava-nc 0.10.0, `lava/proc/dense/models.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+SignMode: TypeAlias = Literal["mixed", "excitatory", "inhibitory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """``a = (weight @ x) * 2**exponent``, floored where the exponent is negative.
+
+    Attributes:
+        weight: (n_out, n_in). Precision `fixed`: int16 mantissas; even in [-256, 254] if
+            `mixed`, 0..255 if `excitatory`, -255..0 if `inhibitory`. `float`: float64.
+        exponent: -7..7; 0 at `float`.
+        sign_mode: stated, never derived from the content.
+    """
+
+    weight: Array
+    exponent: int = 0
+    sign_mode: SignMode = "mixed"
+
+    @property
+    def in_size(self) -> int:
+        """Number of source elements."""
+        return int(self.weight.shape[1])
+
+    @property
+    def out_size(self) -> int:
+        """Number of target neurons."""
+        return int(self.weight.shape[0])
+
+    def accumulate(self, x: Array) -> Array:
+        """Sum of weighted messages before the exponent; x (..., n_in) -> (..., n_out)."""
+        return np.matmul(x, self.weight.T.astype(x.dtype))
+
+    def fan_out(self, nonzero: bool) -> Array:
+        """Synapses that leave each source element, int64 (n_in,)."""
+        if nonzero:
+            return np.count_nonzero(self.weight, axis=0).astype(np.int64)
+        return np.full(self.in_size, self.out_size, np.int64)

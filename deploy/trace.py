@@ -1,0 +1,72 @@
+"""What goes into an executor and what comes out: the one interface of all three."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """Encoded messages of the input for a batch of samples.
+
+    Attributes:
+        values: (N, n) frames, shown at each of `steps` steps, or (N, steps, n) over time;
+            int32 for a `fixed` Program, float64 for a `float` one; flat in C, H, W order.
+        steps: steps for which the sample is presented; afterwards the input is silent.
+    """
+
+    values: Array
+    steps: int
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self.values)
+
+    def at(self, t: int) -> Array:
+        """Messages of step t = 1, 2, ...: (N, n), zeros after the presentation."""
+        over_time = self.values.ndim == 3
+        if t > self.steps:
+            return np.zeros_like(self.values[:, 0] if over_time else self.values)
+        return self.values[:, t - 1] if over_time else self.values
+
+    def part(self, start: int, stop: int) -> Stimulus:
+        """The samples start to stop."""
+        return Stimulus(self.values[start:stop], self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """Everything that one population did: arrays (N, executed steps, n)."""
+
+    s: Array
+    u: Array
+    v: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Result of an executor for a batch of samples.
+
+    Attributes:
+        outputs: (N, n_out): spike counts or membrane potentials in the Program's units;
+            the mean readout of a `fixed` Program is the exact integer sum over the window.
+        messages: source name -> int64 (N, n): non-zero messages sent by each element of
+            the input and of each population over the executed steps.
+        saturated: population -> int64 (N,): neuron steps in which v was clipped.
+        executed_steps: steps executed for each sample.
+        rasters: population -> Raster, where recording was asked for.
+    """
+
+    outputs: Array
+    messages: Mapping[str, Array]
+    saturated: Mapping[str, Array]
+    executed_steps: int
+    rasters: Mapping[str, Raster] = field(default_factory=dict)

@@ -97,9 +97,9 @@ class Conv2d:
     def fan_out(self, nonzero: bool) -> Array:
         """Synapses that leave each source element (borders included), int64 (n_in,)."""
         mask = (self.weight != 0) if nonzero else np.ones(self.weight.shape, bool)
-        per_tap = mask.astype(np.int64).reshape(
-            self.groups, -1, *self.weight.shape[1:]
-        ).sum(axis=1)  # (groups, C_in / groups, K_h, K_w): targets per kernel tap
+        per_tap = (
+            mask.astype(np.int64).reshape(self.groups, -1, *self.weight.shape[1:]).sum(axis=1)
+        )  # (groups, C_in / groups, K_h, K_w): targets per kernel tap
         taps = per_tap.reshape(self.input_shape[0], *self.weight.shape[2:])
         (height, width), (_, out_h, out_w) = self.input_shape[1:], self.output_shape
         padded = np.zeros(

@@ -1,0 +1,5 @@
+"""`python -m slipway.cli` is `slipway`."""
+
+from . import main
+
+main()

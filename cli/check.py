@@ -1,0 +1,53 @@
+"""`slipway check`: what a target makes of a graph, before anything is compiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import EXIT_DONE, EXIT_NOT_DEPLOYABLE
+from . import options
+from .desk import Desk, Result
+from .tables import table
+from .verb import verb
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@verb()
+def check(
+    desk: Desk,
+    graph: Annotated[Path, typer.Argument(help="A NIR graph.")],
+    target: options.Target = "loihi2",
+    dt: options.Dt = None,
+) -> Result:
+    """Say of each node whether the target can run it.
+
+    Also what it uses of the target's resources. Exit code 1 if it cannot be deployed.
+    """
+    options.positive(dt, "--dt")
+
+    from ..converters.read import read_graph
+    from ..deploy.check import check_graph
+
+    facts = check_graph(read_graph(graph, dt=dt), target).as_json()
+
+    def show(console: Console) -> None:
+        nodes = [(n, f["status"], f["reason"]) for n, f in facts["nodes"].items()]
+        console.print(table("", ("node", "status", "reason"), nodes))
+        resources = [
+            (n, f["used"], f["limit"], _share(f["used"], f["limit"]))
+            for n, f in facts["resources"].items()
+        ]
+        console.print(table("", ("resource", ">used", ">limit", ">%"), resources))
+        verdict = "deployable" if facts["deployable"] else "NOT deployable"
+        console.print(f"{graph}: {verdict} on {facts['target']}")
+
+    return Result(facts, show, EXIT_DONE if facts["deployable"] else EXIT_NOT_DEPLOYABLE)
+
+
+def _share(used: float | None, limit: float | None) -> str:
+    return "-" if used is None or not limit else f"{100 * used / limit:.1f}"

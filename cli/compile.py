@@ -1,0 +1,118 @@
+"""`slipway compile`: a NIR graph to a program, with every approximation reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..errors import UsageError
+from . import options
+from .desk import Desk, Result
+from .tables import cell, table
+from .verb import verb
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@verb("Write the program to this file.", writes="file", required=True)
+def compile_(
+    desk: Desk,
+    graph: Annotated[Path, typer.Argument(help="A NIR graph.")],
+    target: options.Target = "loihi2",
+    calibrate: options.Calibrate = None,
+    precision: Annotated[
+        Literal["fixed", "float"],
+        typer.Option(help="Integers as the hardware has them, or the graph's own numbers."),
+    ] = "fixed",
+    steps: options.Steps = None,
+    dt: options.Dt = None,
+) -> Result:
+    """Turn a NIR graph into a program for a target.
+
+    In fixed point the integers are proven to stay in the range of the hardware.
+    """
+    options.positive(dt, "--dt")
+    if precision == "fixed" and calibrate is None:
+        raise UsageError(
+            "compiling to fixed point needs data to take the ranges from",
+            remedy="add --calibrate TRAIN.npz, or --precision float",
+        )
+    assert desk.output is not None  # -o is required
+
+    from ..converters.read import read_graph
+    from ..deploy.compile import compile_graph
+    from ..deploy.storage import save_program
+
+    samples = None
+    if calibrate is not None:
+        from ..deploy.data import load_data
+
+        samples = load_data(calibrate).x
+    source = read_graph(graph, dt=dt)
+    with desk.progress(f"compiling {graph} for {target}"):
+        program = compile_graph(
+            source, target=target, precision=precision, calibration=samples, steps=steps
+        )
+    save_program(program, desk.output)
+    facts: dict[str, Any] = {
+        "program": str(desk.output),
+        "target": program.target,
+        "precision": program.precision,
+        "steps": program.steps,
+        "dt_second": program.dt,
+        "latency_steps": program.latency,
+        "report": dict(program.report),
+    }
+
+    def show(console: Console) -> None:
+        show_compile_report(console, facts["report"])
+        console.print(
+            f"program: {desk.output} ({precision}, {target}, {program.steps} steps, "
+            f"latency {program.latency})"
+        )
+
+    return Result(facts, show)
+
+
+def show_compile_report(console: Console, report: dict[str, Any]) -> None:
+    """The compile report as tables, and its warnings."""
+    populations = [_population_row(name, f) for name, f in report["populations"].items()]
+    columns = ("population", "kind", ">neurons", ">scale", ">threshold", ">|v| bound")
+    errors = (">rate cosine", ">spikes float", ">spikes fixed", ">membrane rms", ">saturated")
+    console.print(table("", (*columns, *errors), populations))
+    projections = [
+        (name, f.get("exponent"), f.get("sign_mode"), f.get("weight_error_relative"))
+        for name, f in report["projections"].items()
+    ]
+    console.print(table("", ("projection", ">exponent", "signs", ">weight error"), projections))
+    for warning in report.get("warnings", ()):
+        console.print(f"warning: {warning}", markup=False)
+
+
+def _population_row(name: str, facts: dict[str, Any]) -> tuple[Any, ...]:
+    error = facts.get("error") or {}
+    threshold = facts.get("threshold")
+    bound = (facts.get("bounds") or {}).get("v")
+    return (
+        name,
+        facts.get("kind"),
+        facts.get("neurons"),
+        facts.get("scale"),
+        _range(threshold),
+        None if bound is None else max(abs(value) for value in bound),
+        error.get("rate_cosine"),
+        error.get("spikes_float"),
+        error.get("spikes_fixed"),
+        error.get("membrane_rms"),
+        facts.get("saturated"),
+    )
+
+
+def _range(pair: list[Any] | None) -> str:
+    if not pair or None in pair:
+        return "-"
+    low, high = pair
+    return cell(low) if low == high else f"{cell(low)}..{cell(high)}"

@@ -1,0 +1,120 @@
+"""`slipway inspect`: what is in a graph, a program or the result of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from .desk import Desk, Result
+from .tables import table
+from .verb import verb
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@verb()
+def inspect_(
+    desk: Desk,
+    file: Annotated[Path, typer.Argument(help="GRAPH.nir, PROGRAM.slip or RUN.json.")],
+) -> Result:
+    """Show what is in a graph, a program or a result."""
+    readers = {".nir": _graph, ".slip": _program, ".json": _run}
+    if file.suffix not in readers:
+        raise UsageError(
+            f"cannot tell what {file.name!r} is",
+            where=str(file),
+            remedy="the name of the file must end with .nir, .slip or .json",
+        )
+    return readers[file.suffix](file)
+
+
+def _graph(path: Path) -> Result:
+    from ..converters.read import read_graph
+    from .graphs import describe_graph, show_graph
+
+    facts = describe_graph(read_graph(path))
+    return Result(facts, lambda console: show_graph(console, facts))
+
+
+def _run(path: Path) -> Result:
+    from .report import read_run
+    from .run import show_run
+
+    facts = read_run(path)
+    return Result(facts, lambda console: show_run(console, facts))
+
+
+def _program(path: Path) -> Result:
+    from ..deploy.storage import load_program
+
+    program = load_program(path)
+    facts: dict[str, Any] = {
+        "target": program.target,
+        "precision": program.precision,
+        "dt_second": program.dt,
+        "steps": program.steps,
+        "latency_steps": program.latency,
+        "input": {
+            "name": program.input.name,
+            "shape": list(program.input.shape),
+            "graded": program.input.graded,
+            "scale": program.input.scale,
+        },
+        "populations": {
+            p.name: {
+                "kind": p.kind,
+                "shape": list(p.shape),
+                "neurons": p.size,
+                "depth": p.depth,
+                "scale": p.scale,
+            }
+            for p in program.populations
+        },
+        "projections": {
+            p.name: {
+                "source": p.source,
+                "target": p.target,
+                "kind": type(p.synapse).__name__,
+                "exponent": p.synapse.exponent,
+                "delay": p.delay,
+                "folded": list(p.folded),
+            }
+            for p in program.projections
+        },
+        "output": {
+            "name": program.output.name,
+            "population": program.output.population,
+            "readout": program.output.readout,
+        },
+        "provenance": dict(program.provenance),
+        "report": dict(program.report),
+    }
+    return Result(facts, lambda console: _show_program(console, facts))
+
+
+def _show_program(console: Console, facts: dict[str, Any]) -> None:
+    fed = facts["input"]
+    kind = f"graded, scale {fed['scale']:g}" if fed["graded"] else "spikes"
+    console.print(
+        f"{facts['precision']} program for {facts['target']}, {facts['steps']} steps of "
+        f"{facts['dt_second']:g} s, latency {facts['latency_steps']}"
+    )
+    console.print(f"input {fed['name']}: {' x '.join(map(str, fed['shape']))}, {kind}")
+    populations = [
+        (name, p["kind"], p["shape"], p["neurons"], p["depth"], p["scale"])
+        for name, p in facts["populations"].items()
+    ]
+    columns = ("population", "kind", ">shape", ">neurons", ">depth", ">scale")
+    console.print(table("", columns, populations))
+    made = [
+        (name, p["kind"], p["exponent"], p["delay"], ", ".join(p["folded"]))
+        for name, p in facts["projections"].items()
+    ]
+    heads = ("projection", "kind", ">exponent", ">delay", "made of")
+    console.print(table("", heads, made))
+    out = facts["output"]
+    console.print(f"output {out['name']}: {out['readout']} of {out['population']}")

@@ -1,0 +1,87 @@
+"""Options that several verbs share, each written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from ..errors import UsageError
+
+ENGINES = ("fast", "reference", "lava")
+
+Target: TypeAlias = Annotated[
+    str, typer.Option("--target", help="Name of a target; see `slipway targets`.")
+]
+Steps: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, help="Time steps for which a frame is presented."),
+]
+Dt: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--dt", help="Seconds of the network's time per step, e.g. 1e-3."),
+]
+Calibrate: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--calibrate", help="Training data, .npz with x, to take the ranges from."),
+]
+Data: TypeAlias = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        help=".npz with x and, where known, y: x (N, T, ...) is over time, (N, ...) is frames.",
+    ),
+]
+Samples: TypeAlias = Annotated[
+    int | None, typer.Option("--samples", min=1, help="Take the first N samples only.")
+]
+Timeout: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--timeout", help="Stop Lava after this many seconds without an answer."),
+]
+CostModels: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cost-model",
+        help="Name or file of a cost model; may be repeated.",
+    ),
+]
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """A shape such as `1,48,48`. Raises UsageError."""
+    try:
+        sizes = tuple(int(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise UsageError(
+            f"--sample-shape {text!r} is no shape",
+            remedy="give the sizes of one sample without batch or time, e.g. 1,48,48 or 64",
+        )
+    return sizes
+
+
+def engines(text: str, least: int = 1) -> tuple[str, ...]:
+    """Engine names such as `fast,lava`. Raises UsageError."""
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [name for name in names if name not in ENGINES]
+    if unknown:
+        raise UsageError(
+            f"unknown engine {', '.join(map(repr, unknown))}",
+            remedy=f"choose from {', '.join(ENGINES)}",
+        )
+    if len(set(names)) < least:
+        raise UsageError(
+            f"{text!r} names {len(set(names))} engine(s), a comparison takes at least {least}",
+            remedy="for example --engines reference,fast,lava",
+        )
+    return names
+
+
+def positive(value: float | None, option: str) -> float | None:
+    """The value, if it is a positive number. Raises UsageError."""
+    if value is not None and not 0 < value < float("inf"):
+        raise UsageError(f"{option} {value:g} must be a positive number")
+    return value

@@ -1,0 +1,79 @@
+"""`slipway run`: a program over a data set on one engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options
+from .desk import Desk, Result
+from .tables import percent, table
+from .verb import verb
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@verb()
+def run(
+    desk: Desk,
+    program: Annotated[Path, typer.Argument(help="A compiled program.")],
+    data: options.Data,
+    engine: Annotated[
+        str, typer.Option(help="fast, reference (plain NumPy) or lava (Lava's simulator).")
+    ] = "fast",
+    samples: options.Samples = None,
+    timeout: options.Timeout = None,
+) -> Result:
+    """Run a program over a data set on one engine.
+
+    Counts every spike and every synaptic operation.
+    """
+    (name,) = options.engines(engine)
+    options.positive(timeout, "--timeout")
+
+    from ..deploy.run import run as run_program
+    from ..deploy.storage import load_program
+    from .inputs import provenance, take
+
+    compiled = load_program(program)
+    given = take(data, samples)
+    with desk.progress(f"running {len(given.x)} samples on {name}"):
+        done = run_program(compiled, given.x, given.y, engine=name, timeout=timeout)
+    facts = done.as_json()
+    facts["provenance"] = {**facts.get("provenance", {}), **provenance(program, given)}
+    return Result(facts, lambda console: show_run(console, facts))
+
+
+def show_run(console: Console, facts: dict[str, Any]) -> None:
+    """Counts by population and projection, accuracy and speed."""
+    samples = facts["samples"]
+    populations = [
+        (
+            name,
+            f["kind"],
+            f["neurons"],
+            f["spikes"] / samples,
+            f["spikes"] / (f["neurons"] * samples * facts["executed_steps"]),
+            f["saturated"],
+        )
+        for name, f in facts["populations"].items()
+    ]
+    columns = ("population", "kind", ">neurons", ">spikes/sample", ">spikes/neuron/step")
+    console.print(table("", (*columns, ">saturated"), populations))
+    projections = [
+        (name, f["kind"], f["synapses"], f["synops"] / samples, f["delay"])
+        for name, f in facts["projections"].items()
+    ]
+    columns = ("projection", "kind", ">synapses", ">synops/sample", ">delay")
+    console.print(table("", columns, projections))
+    console.print(
+        f"{samples} samples, {facts['steps']} steps each, engine {facts['engine']}, "
+        f"{facts['precision']}, accuracy {percent(facts['accuracy'])}, "
+        f"{facts['seconds']:.2f} s, {facts['sample_steps_per_second']:,.0f} sample-steps/s"
+    )
+    clipped = facts["input"].get("clipped", 0)
+    if clipped:
+        console.print(f"warning: {clipped:,} input values were clipped to the legal range")

@@ -1,0 +1,78 @@
+# `make demo` and `make test` set up everything they need, in .venv, the first time they run.
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
+# For `make test-upstream`: the last Python that Lava's own packaging accepts.
+PYTHON310 ?= python3.10
+VENV310 ?= .venv-3.10
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+STAMP310 := $(VENV310)/.installed
+PINS := $(wildcard requirements/*.txt)
+# pip says what went wrong, and nothing else.
+PIP_QUIET := -qq --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format wheel test-upstream clean
+
+help:  ## this list
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml $(PINS)
+	@test -n "$(PYTHON)" || { echo "make: no python3 found; say which: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v[:2] <= (3, 13))' || \
+	  { echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1), needed is Python 3.11 to 3.13; say which: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version) (once; a few minutes)" >&2
+	@rm -f $@
+	@test "$$($(BIN)/python --version 2>&1)" = "$$($(PYTHON) --version)" || $(PYTHON) -m venv --clear $(VENV)
+	@echo "  1/4 torch" >&2
+	@$(BIN)/python -m pip install $(PIP_QUIET) -c requirements/constraints.txt torch setuptools
+	@echo "  2/4 slipway and what it needs" >&2
+	@$(BIN)/python -m pip install $(PIP_QUIET) -c requirements/constraints.txt --no-build-isolation -r requirements/development.txt -e '.[dev,lava]'
+	@echo "  3/4 norse, Lava" >&2
+	@$(BIN)/python -m pip install $(PIP_QUIET) --no-deps --ignore-requires-python -r requirements/no-deps.txt
+	@echo "  4/4 looking whether all is there" >&2
+	@$(BIN)/slipway doctor -q train >/dev/null && $(BIN)/slipway doctor -q lava >/dev/null
+	@touch $@
+
+setup: $(STAMP)  ## the environment in .venv, and nothing else
+
+demo: $(STAMP)  ## train a student, deploy it, verify it, report on it (out/demo)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py
+
+test: $(STAMP)  ## all tests
+	@$(BIN)/python -m pytest -q
+
+lint: $(STAMP)  ## ruff, and mypy --strict through a link named slipway
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@link=$$(mktemp -d) && trap 'rm -rf "$$link"' EXIT && ln -s "$(CURDIR)" "$$link/slipway" && cd "$$link" && \
+	  MYPYPATH="$$link" "$(abspath $(BIN))/mypy" -p slipway --config-file "$(CURDIR)/pyproject.toml" --cache-dir="$(CURDIR)/.mypy_cache"
+
+format: $(STAMP)  ## let ruff set the code
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+wheel: $(STAMP)  ## build the wheel into dist/, install it elsewhere and try it
+	@$(BIN)/python -m pytest -q tests/house/test_wheel.py
+	@rm -rf build dist
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
+	@rm -rf build
+	@ls dist
+
+$(STAMP310): pyproject.toml $(PINS)
+	@$(PYTHON310) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))' || \
+	  { echo "make: $(PYTHON310) is no Python 3.10; say which: make test-upstream PYTHON310=/path/to/python3.10" >&2; exit 1; }
+	@echo "setting up $(VENV310) with upstream's own Lava (once)" >&2
+	@rm -f $@
+	@test -x $(VENV310)/bin/python || $(PYTHON310) -m venv $(VENV310)
+	@$(VENV310)/bin/python -m pip install $(PIP_QUIET) -r requirements/upstream-3.10.txt
+	@$(VENV310)/bin/python -m pip install $(PIP_QUIET) --no-deps --no-build-isolation -e .
+	@touch $@
+
+test-upstream: $(STAMP310)  ## conformance with unpatched Lava on Python 3.10 (PYTHON310=...)
+	@$(VENV310)/bin/python -m pytest -q tests/conformance tests/deploy
+
+clean:  ## remove what make made
+	rm -rf $(VENV) $(VENV310) build dist out slipway.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -63,8 +63,8 @@ class Population:
             "readout" for the integrator that slipway adds behind a last linear layer.
         shape: (n,) or (channels, height, width).
         neuron: the parameters, flat in C, H, W order.
-        depth: projections on the longest feed-forward way from the input. What the source framework
-            computes at step t, this population computes at step t + depth.
+        depth: projections on the longest feed-forward way from the input. What the source
+            framework computes at step t, this population computes at step t + depth.
         scale: integer current units per unit of the NIR graph: u and v in the graph's
             units are u / (64 * scale), v / (64 * scale). 1.0 and no 64 at `float`.
     """

@@ -1,0 +1,7 @@
+"""The fast executor: batches of samples, event-driven synapses, one fused neuron update."""
+
+from __future__ import annotations
+
+from .execute import execute
+
+__all__ = ["execute"]

@@ -1,0 +1,1 @@
+"""One file a student: its network, one time step at a time, and its recipe."""

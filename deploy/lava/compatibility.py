@@ -90,7 +90,7 @@ def _hashable_defaults() -> Iterator[None]:
 
 def _repair_reshape() -> None:
     """P2: positional shape, which every numpy knows."""
-    ports = importlib.import_module("lava.magma.core.process.ports.ports")
+    ports: Any = importlib.import_module("lava.magma.core.process.ports.ports")
 
     def forward(self: Any) -> Any:
         return functools.partial(_reshape, shape=self.shape)
@@ -108,7 +108,7 @@ def _reshape(data: Any, shape: tuple[int, ...]) -> Any:
 
 def _repair_convolution() -> None:
     """P3: the geometry in Python ints."""
-    utils = importlib.import_module("lava.proc.conv.utils")
+    utils: Any = importlib.import_module("lava.proc.conv.utils")
     original = utils.conv
 
     @functools.wraps(original)

@@ -10,6 +10,7 @@ JOB/segments               names of all shared memory of the run, noted before i
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from contextlib import suppress
@@ -68,7 +69,7 @@ def _decode(value: Any, arrays: Any) -> Any:
 def save_network(folder: Path, program: Program, stimulus: Stimulus) -> None:
     """Write one network and its input."""
     folder.mkdir()
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, Any] = {}
     values = {"program": _encode(program, arrays), "steps": stimulus.steps}
     (folder / "program.json").write_text(json.dumps(values))
     np.savez(folder / "program.npz", **arrays)
@@ -152,9 +153,8 @@ def note_segment(folder: Path, name: str) -> None:
 
 def unlink_segments(folder: Path) -> None:
     """Remove every noted shared memory segment that is still there."""
-    from _posixshmem import shm_unlink
-
+    posix = importlib.import_module("_posixshmem")
     with suppress(FileNotFoundError):
         for name in (folder / "segments").read_text().split():
             with suppress(FileNotFoundError):
-                shm_unlink(name)
+                posix.shm_unlink(name)

@@ -1,0 +1,1 @@
+"""Any trained source -> canonical NIR, and back to files that others read."""

@@ -51,7 +51,7 @@ def _watch_actors(folder: Path, status: int, runtime: Any, names: list[str]) -> 
 
     def look(*_: Any) -> None:
         for actor, name in zip(actors, names, strict=True):
-            code = None if actor._is_done else actor.exitcode
+            code = None if actor._closed else actor.exitcode
             if code:
                 text = f"the process that ran it ended with exit code {code}"
                 report_failure(folder, status, name, text)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import GraphError, MissingDependency, UnsupportedNode, UsageError
+from .checkpoint import INSTALL_TORCH
 from .metadata import ENCODINGS, READOUTS, check_readout, default_readout, output_kinds
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 DEFAULT_DT = 1e-3
 DEFAULT_STEPS = 32
 PERCENTILE = 99.9
-INSTALL_TORCH = "pip install 'torch>=2.3'"
 
 
 def export(

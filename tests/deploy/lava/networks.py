@@ -206,8 +206,8 @@ def apart() -> Case:
 def saturating() -> Case:
     return network(
         (4,),
-        [("a", (3,), neuron(du=0, dv=0, vth=131071))],
-        [("input", "a", Dense(np.full((3, 4), -256, np.int16), 7), 0)],
+        [("a", (3,), neuron(du=4095, dv=0, vth=131071))],
+        [("input", "a", Dense(np.full((3, 4), -256, np.int16), 6), 0)],
     )
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .desk import Desk, Result
-from .tables import cell
+from .tables import cell, percent, table
 from .verb import verb
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_SHARES = ("accuracy", "uar", "accuracy_without_twins")
 
 
 @verb("Write checkpoint, data and metrics to this folder.", writes="folder", required=True)
@@ -33,13 +35,21 @@ def train(
     from ..models.train import train as train_student
 
     with desk.progress(f"training {student}") as progress:
-        metrics: dict[str, Any] = train_student(
+        metrics = train_student(
             student, desk.output, seed=seed, data_dir=data, progress=progress
         )
 
-    def show(console: Console) -> None:
-        for name, value in metrics.items():
-            console.print(f"{name}: {cell(value)}", markup=False)
-        console.print(f"folder: {desk.output}")
+    return Result(metrics, lambda console: _show(console, metrics, desk.output))
 
-    return Result(metrics, show)
+
+def _show(console: Console, metrics: dict[str, Any], folder: Path | None) -> None:
+    """The figures; what the recipe deviates in, in full, is in metrics.json."""
+    figures = [
+        (name, percent(value) if name in _SHARES else cell(value))
+        for name, value in metrics.items()
+        if isinstance(value, (int, float, str))
+    ]
+    console.print(table("", ("", ">"), figures))
+    for name, rate in metrics.get("spike_rates", {}).items():
+        console.print(f"spikes per neuron and step, {name}: {cell(rate)}", markup=False)
+    console.print(f"student.pt, calibrate.npz, test.npz, metrics.json: in {folder}")

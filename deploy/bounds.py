@@ -162,7 +162,8 @@ def problems(population: Population, bounds: Bounds) -> list[Problem]:
     if bounds.accumulator > ACCUMULATOR_MAX:
         found.append(
             Problem(
-                f"a sum of weights can reach {bounds.accumulator}; the limit is {ACCUMULATOR_MAX}",
+                f"a sum of weights can reach {bounds.accumulator}; "
+                f"the limit is {ACCUMULATOR_MAX}",
                 where,
                 "reduce the fan-in or the range of the input",
             )
@@ -175,10 +176,11 @@ def problems(population: Population, bounds: Bounds) -> list[Problem]:
                 f"a scale smaller by {largest / CURRENT_MAX:.3g} would do",
             )
         )
-    if max(abs(bounds.u[0]), bounds.u[1]) >= STATE_LIMIT:
+    u = max(abs(bounds.u[0]), bounds.u[1])
+    if u >= STATE_LIMIT:
         found.append(
             Problem(
-                f"u can reach {max(abs(bounds.u[0]), bounds.u[1])}; the limit is {STATE_LIMIT - 1}",
+                f"u can reach {u}; the limit is {STATE_LIMIT - 1}",
                 where,
                 "use a shorter synaptic time constant or a smaller scale",
             )
@@ -189,7 +191,8 @@ def problems(population: Population, bounds: Bounds) -> list[Problem]:
         if reach > limit:
             found.append(
                 Problem(
-                    f"the membrane potential of a readout can reach {reach}; the limit is {limit}",
+                    f"the membrane potential of a readout can reach {reach}; "
+                    f"the limit is {limit}",
                     where,
                     f"a scale smaller by {reach / limit:.3g} would do",
                 )

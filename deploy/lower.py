@@ -293,10 +293,10 @@ def _population(name: str, spec: NeuronSpec, bias: Array, depth: int) -> Populat
 
 
 def guard_onset(
-    populations: tuple[Population, ...],
+    populations: tuple[Population, ...], *, fixed: bool = False
 ) -> tuple[tuple[Population, ...], list[str]]:
     """Clear every population at its onset where some neuron spikes before any input came."""
-    early = [p.name for p in populations if spikes_early(p)]
+    early = [p.name for p in populations if spikes_early(p, fixed)]
     if not early:
         return populations, []
     cleared = tuple(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-
 from slipway.deploy.bounds import population_bounds, problems
 from slipway.deploy.neurons.cuba_lif import THRESHOLD_MAX, CubaLif
 from slipway.deploy.program import Input, Output, Population, Program, Projection

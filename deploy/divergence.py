@@ -1,0 +1,169 @@
+"""What quantisation changed: each population's spikes and membranes, float beside fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .bounds import Bounds
+from .data import encode
+from .engine import execute
+from .neurons.cuba_lif import CURRENT_MAX, STATE_SHIFT
+from .program import Population, Program
+from .quantise import COARSE_THRESHOLD
+from .trace import Raster
+
+Array = npt.NDArray[Any]
+
+RASTER_ELEMENTS = 2 * 10**7
+"""Neuron steps recorded for the comparison; limits the samples taken from the calibration."""
+SATURATION_LIMIT = 1e-3
+"""Share of neuron steps with a clipped v above which a compile is refused."""
+
+
+def compile_report(
+    source: Program, fixed: Program, bounds: Mapping[str, Bounds], calibration: Array | None
+) -> dict[str, Any]:
+    """The compile report as JSON values; see the keys in docs or `slipway compile --json`."""
+    report: dict[str, Any] = {
+        "populations": {
+            p.name: _population(p, source.population(p.name), bounds[p.name])
+            for p in fixed.populations
+        },
+        "projections": _projections(source, fixed),
+        "warnings": list(fixed.report.get("warnings", [])),
+        "calibration_samples": 0,
+    }
+    if calibration is not None:
+        _measure(source, fixed, calibration, report)
+    for name, entry in report["populations"].items():
+        report["warnings"] += _warnings(name, entry)
+    return report
+
+
+def _population(fixed: Population, source: Population, bounds: Bounds) -> dict[str, Any]:
+    return {
+        "kind": fixed.kind,
+        "neurons": fixed.size,
+        "scale": fixed.scale,
+        "threshold": [int(fixed.neuron.threshold.min()), int(fixed.neuron.threshold.max())],
+        "voltage_decay_error": _decay_error(
+            source.neuron.voltage_decay, fixed.neuron.voltage_decay / 4096
+        ),
+        "current_decay_error": _decay_error(
+            source.neuron.current_decay, (fixed.neuron.current_decay + 1) / 4096
+        ),
+        "bounds": {
+            "accumulator": bounds.accumulator,
+            "current": list(bounds.current),
+            "current_limit": CURRENT_MAX,
+            "u": list(bounds.u),
+            "v": list(bounds.v),
+            "v_proven_steps": bounds.v_proven_steps,
+        },
+        "error": None,
+        "saturated": None,
+    }
+
+
+def _decay_error(wanted: Array, got: Array) -> float:
+    """Largest relative error of a decay constant."""
+    wanted, got = np.broadcast_arrays(wanted, got)
+    used = wanted > 0
+    return float(np.max(np.abs(got[used] - wanted[used]) / wanted[used])) if used.any() else 0.0
+
+
+def _projections(source: Program, fixed: Program) -> dict[str, Any]:
+    entries = {}
+    for before, after in zip(source.projections, fixed.projections, strict=True):
+        messages = fixed.input.scale if after.source == fixed.input.name else 1.0
+        scale = fixed.population(after.target).scale / messages
+        weight = before.synapse.weight
+        got = after.synapse.weight.astype(np.float64) * 2.0**after.synapse.exponent / scale
+        size = float(np.sqrt(np.mean(weight**2)))
+        entries[after.name] = {
+            "exponent": after.synapse.exponent,
+            "sign_mode": after.synapse.sign_mode,
+            "delay": after.delay,
+            "folded": list(after.folded),
+            "weight_error_relative": float(np.sqrt(np.mean((got - weight) ** 2))) / size
+            if size
+            else 0.0,
+            "weights_rounded_to_zero": int(np.count_nonzero((got == 0) & (weight != 0))),
+        }
+    return entries
+
+
+def _measure(source: Program, fixed: Program, x: Array, report: dict[str, Any]) -> None:
+    """Run both on the calibration samples and compare population by population."""
+    neurons = sum(p.size for p in fixed.populations)
+    steps = fixed.run_steps(fixed.steps)
+    samples = int(np.clip(RASTER_ELEMENTS // (neurons * steps), 4, 256))
+    x = x[:samples]
+    before = execute(source, encode(source, x)[0], record=True)
+    after = execute(fixed, encode(fixed, x)[0], record=True)
+    report["calibration_samples"] = len(x)
+    for population in fixed.populations:
+        entry = report["populations"][population.name]
+        entry["saturated"] = int(after.saturated[population.name].sum())
+        entry["saturated_share"] = entry["saturated"] / (len(x) * steps * population.size)
+        entry["error"] = difference(
+            before.rasters[population.name], after.rasters[population.name], population.scale
+        )
+
+
+def difference(before: Raster, after: Raster, scale: float) -> dict[str, Any]:
+    """Spike and membrane differences of one population.
+
+    Returns:
+        rate_cosine: cosine between the spike counts per sample and neuron; raster_cosine:
+        between the rasters; both 1 where neither spikes. membrane_rms: root mean square of
+        the membrane difference in the graph's units.
+    """
+    counts = before.s.sum(axis=1).astype(np.float64), after.s.sum(axis=1).astype(np.float64)
+    both = float(np.count_nonzero(before.s & after.s))
+    spikes = float(np.count_nonzero(before.s)), float(np.count_nonzero(after.s))
+    membrane = after.v / (scale * 2**STATE_SHIFT) - before.v
+    live = before.v > -1e6  # a neuron held silent before its onset has no membrane to compare
+    return {
+        "rate_cosine": _cosine(
+            float(np.sum(counts[0] * counts[1])),
+            float(np.sum(counts[0] ** 2)),
+            float(np.sum(counts[1] ** 2)),
+        ),
+        "raster_cosine": _cosine(both, *spikes),
+        "spikes_float": int(spikes[0]),
+        "spikes_fixed": int(spikes[1]),
+        "membrane_rms": float(np.sqrt(np.mean(membrane[live] ** 2))) if live.any() else 0.0,
+    }
+
+
+def _cosine(product: float, first: float, second: float) -> float:
+    if first == 0 and second == 0:
+        return 1.0
+    return product / float(np.sqrt(first * second)) if first and second else 0.0
+
+
+def _warnings(name: str, entry: dict[str, Any]) -> list[str]:
+    found = []
+    if entry["kind"] not in ("bias",) and entry["threshold"][0] < COARSE_THRESHOLD:
+        found.append(
+            f"{name}: the threshold is only {entry['threshold'][0]} integer units, so that "
+            "rounding shifts spikes; weights are large beside the threshold"
+        )
+    for decay in ("voltage_decay_error", "current_decay_error"):
+        if entry[decay] > 0.01:
+            found.append(
+                f"{name}: 12 bits miss the {decay.split('_')[0]} decay by "
+                f"{100 * entry[decay]:.2g} %"
+            )
+    proven = entry["bounds"]["v_proven_steps"]
+    if proven is not None:
+        found.append(
+            f"{name}: that v is never clipped is proven for {proven} steps only; clipping is "
+            "counted in every run"
+        )
+    return found

@@ -1,0 +1,67 @@
+"""Targets as data: limits and number formats of each chip, with unit, grade and source."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from ...errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit of a target.
+
+    Attributes:
+        value: the limit.
+        unit: what it counts.
+        grade: primary, secondary quote, computed or unverified.
+        source: where the figure comes from.
+    """
+
+    value: float
+    unit: str
+    grade: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A chip.
+
+    Attributes:
+        name: as on the command line.
+        title: for people.
+        graded_messages: whether a message may carry a value.
+        limits: per chip and core, by name.
+    """
+
+    name: str
+    title: str
+    graded_messages: bool
+    limits: dict[str, Limit]
+
+
+def list_targets() -> list[str]:
+    """Names of the targets that come with slipway."""
+    files = resources.files(__package__).iterdir()
+    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
+
+
+def load_target(name: str) -> Target:
+    """A target by name. Raises UsageError for an unknown one."""
+    if name not in list_targets():
+        raise UsageError(
+            f"there is no target {name!r}", remedy="use one of " + ", ".join(list_targets())
+        )
+    text = (resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8")
+    content: dict[str, Any] = tomllib.loads(text)
+    limits = {key: Limit(**entry) for key, entry in content["limits"].items()}
+    return Target(name, content["title"], bool(content["graded_messages"]), limits)

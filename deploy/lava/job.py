@@ -1,8 +1,8 @@
 """The folder through which supervisor and worker talk: arrays as .npy, the rest as JSON.
 
 JOB/settings.json          record, convolution, number of networks
-JOB/0/program.json .npz    first network: values and arrays
-JOB/0/stimulus.npy         its messages
+JOB/0/program.slip         first network
+JOB/0/stimulus.npy, steps  its messages, and for how many steps they are presented
 JOB/0/<field>.<i>.npy      its results, written by the ProcessModels
 JOB/failure.json           the first failure, with the model's own traceback
 JOB/segments               names of all shared memory of the run, noted before it is made
@@ -14,75 +14,32 @@ import importlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..neurons.cuba_lif import CubaLif
-from ..program import Input, Output, Population, Program, Projection
-from ..synapses.conv2d import Conv2d
-from ..synapses.dense import Dense
+from ..program import Program
+from ..storage import load_program, save_program
 from ..trace import Raster, Stimulus, Trace
 
 Array = npt.NDArray[Any]
-_TYPES: dict[str, type] = {
-    t.__name__: t
-    for t in (Program, Input, Population, Projection, Output, CubaLif, Dense, Conv2d)
-}
-# Provenance and report do not change a run.
-_LEFT_OUT = ("provenance", "report")
-
-
-def _encode(value: Any, arrays: dict[str, Array]) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            "type": type(value).__name__,
-            **{
-                f.name: _encode(getattr(value, f.name), arrays)
-                for f in fields(value)
-                if f.name not in _LEFT_OUT
-            },
-        }
-    if isinstance(value, np.ndarray):
-        key = f"a{len(arrays)}"
-        arrays[key] = value
-        return {"array": key}
-    if isinstance(value, tuple | list):
-        return [_encode(item, arrays) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _decode(value: Any, arrays: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_decode(item, arrays) for item in value)
-    if isinstance(value, dict):
-        if "array" in value:
-            return arrays[value["array"]]
-        members = {k: _decode(v, arrays) for k, v in value.items() if k != "type"}
-        return _TYPES[value["type"]](**members)
-    return value
 
 
 def save_network(folder: Path, program: Program, stimulus: Stimulus) -> None:
     """Write one network and its input."""
     folder.mkdir()
-    arrays: dict[str, Any] = {}
-    values = {"program": _encode(program, arrays), "steps": stimulus.steps}
-    (folder / "program.json").write_text(json.dumps(values))
-    np.savez(folder / "program.npz", **arrays)
+    save_program(program, folder / "program.slip")
+    (folder / "steps").write_text(str(stimulus.steps))
     np.save(folder / "stimulus.npy", stimulus.values)
 
 
 def load_network(folder: Path) -> tuple[Program, Stimulus]:
     """Read what `save_network` wrote; the stimulus stays on disk."""
-    values = json.loads((folder / "program.json").read_text())
-    with np.load(folder / "program.npz", allow_pickle=False) as arrays:
-        program = _decode(values["program"], arrays)
     stimulus = np.load(folder / "stimulus.npy", mmap_mode="r")
-    return program, Stimulus(stimulus, values["steps"])
+    steps = int((folder / "steps").read_text())
+    return load_program(folder / "program.slip"), Stimulus(stimulus, steps)
 
 
 def make_records(

@@ -36,13 +36,18 @@ def check(
     facts = check_graph(read_graph(graph, dt=dt), target).as_json()
 
     def show(console: Console) -> None:
-        nodes = [(n, f["status"], f["reason"]) for n, f in facts["nodes"].items()]
-        console.print(table("", ("node", "status", "reason"), nodes))
+        nodes = [
+            (n, f["status"], f["reason"], f.get("remedy")) for n, f in facts["nodes"].items()
+        ]
+        console.print(table("", ("node", "status", "reason", "to do"), nodes))
         resources = [
             (n, f["used"], f["limit"], _share(f["used"], f["limit"]))
             for n, f in facts["resources"].items()
         ]
         console.print(table("", ("resource", ">used", ">limit", ">%"), resources))
+        for problem in facts["problems"]:
+            told = ", ".join(filter(None, (problem["where"], problem["what"])))
+            console.print(f"{told}; to do: {problem['remedy']}", markup=False)
         verdict = "deployable" if facts["deployable"] else "NOT deployable"
         console.print(f"{graph}: {verdict} on {facts['target']}")
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..errors import UsageError
 from . import options
 from .desk import Desk, Result
 from .tables import cell, table
@@ -35,16 +34,12 @@ def compile_(
     In fixed point the integers are proven to stay in the range of the hardware.
     """
     options.positive(dt, "--dt")
-    if precision == "fixed" and calibrate is None:
-        raise UsageError(
-            "compiling to fixed point needs data to take the ranges from",
-            remedy="add --calibrate TRAIN.npz, or --precision float",
-        )
     assert desk.output is not None  # -o is required
 
     from ..converters.read import read_graph
     from ..deploy.compile import compile_graph
     from ..deploy.storage import save_program
+    from .inputs import provenance
 
     samples = None
     if calibrate is not None:
@@ -54,7 +49,12 @@ def compile_(
     source = read_graph(graph, dt=dt)
     with desk.progress(f"compiling {graph} for {target}"):
         program = compile_graph(
-            source, target=target, precision=precision, calibration=samples, steps=steps
+            source,
+            target=target,
+            precision=precision,
+            calibration=samples,
+            steps=steps,
+            provenance=provenance(graph=graph, calibration=calibrate),
         )
     save_program(program, desk.output)
     facts: dict[str, Any] = {

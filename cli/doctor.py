@@ -8,12 +8,20 @@ import typer
 
 from ..errors import EXIT_DONE, EXIT_MISSING_OPTIONAL, UsageError
 from .desk import Desk, Result
-from .packages import DISTRIBUTION, FEATURES, INSTALL, Feature
 from .tables import table
 from .verb import verb
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+# Feature -> the packages that it needs. Whether Lava can run is more than that it is there.
+FEATURES: dict[str, tuple[str, ...]] = {
+    "core": ("numpy", "nir", "h5py", "numba", "safetensors", "typer", "rich", "jinja2"),
+    "export": ("torch",),
+    "norse": ("torch", "norse", "nirtorch"),
+    "train": ("torch", "norse", "nirtorch", "scikit-learn", "pillow"),
+    "lava": ("lava-nc", "scipy", "networkx", "asteval"),
+}
 
 
 @verb()
@@ -25,70 +33,49 @@ def doctor(
     ] = None,
 ) -> Result:
     """Say what is installed and how to install the rest."""
-    import platform
-
-    from .. import __version__
-
-    chosen = [f for f in FEATURES if feature in (None, f.name)]
-    if not chosen:
+    if feature is not None and feature not in FEATURES:
         raise UsageError(
-            f"unknown feature {feature!r}",
-            remedy=f"choose from {', '.join(f.name for f in FEATURES)}",
+            f"there is no feature {feature!r}", remedy="use one of " + ", ".join(FEATURES)
         )
-    features = {f.name: _examine(f) for f in chosen}
+    from .. import __version__
+    from ..deploy.lava.environment import probe
+
+    found = probe().as_json()
+    packages = found["packages"]
+    features = {
+        name: {"missing": [p for p in needs if packages[p]["version"] is None]}
+        for name, needs in FEATURES.items()
+    }
+    usable = {
+        name: found["lava_usable"] if name == "lava" else not facts["missing"]
+        for name, facts in features.items()
+    }
     facts = {
         "slipway": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "features": features,
+        **found,
+        "features": {name: {"usable": usable[name], **features[name]} for name in FEATURES},
     }
-    lacking = feature is not None and not all(f["usable"] for f in features.values())
-    return Result(
-        facts,
-        lambda console: _show(console, facts),
-        EXIT_MISSING_OPTIONAL if lacking else EXIT_DONE,
-    )
-
-
-def _examine(feature: Feature) -> dict[str, Any]:
-    """Versions of the packages of a feature, without importing them."""
-    versions = {name: _version(name) for name in feature.packages}
-    missing = [name for name, version in versions.items() if version is None]
-    commands = dict.fromkeys(
-        INSTALL.get(name, f"python -m pip install {name}") for name in missing
-    )
-    return {
-        "purpose": feature.purpose,
-        "usable": not missing,
-        "packages": versions,
-        "missing": missing,
-        "install": list(commands),
-    }
-
-
-def _version(package: str) -> str | None:
-    from importlib import metadata, util
-
-    if util.find_spec(package) is None:
-        return None
-    try:
-        return metadata.version(DISTRIBUTION.get(package, package))
-    except metadata.PackageNotFoundError:
-        return "unknown version"
+    code = EXIT_DONE if feature is None or usable[feature] else EXIT_MISSING_OPTIONAL
+    return Result(facts, lambda console: _show(console, facts), code)
 
 
 def _show(console: Console, facts: dict[str, Any]) -> None:
     console.print(f"slipway {facts['slipway']}, Python {facts['python']}, {facts['platform']}")
     rows = [
-        (
-            name,
-            "ok" if f["usable"] else "missing: " + ", ".join(f["missing"]),
-            f["purpose"],
-            ", ".join(f"{p} {v}" for p, v in f["packages"].items() if v),
-        )
-        for name, f in facts["features"].items()
+        (name, package["version"] or "missing", package["purpose"])
+        for name, package in facts["packages"].items()
     ]
-    console.print(table("", ("feature", "state", "needed for", "installed"), rows))
-    for name, found in facts["features"].items():
-        for command in found["install"]:
-            console.print(f"{name}: {command}", markup=False, soft_wrap=True)
+    console.print(table("", ("package", "version", "for"), rows))
+    for name, feature in facts["features"].items():
+        state = "ok" if feature["usable"] else "not usable"
+        told = f" ({facts['lava_reason']})" if name == "lava" else ""
+        console.print(f"{name}: {state}{told}", markup=False)
+    for command in _commands(facts):
+        console.print(f"to install: {command}", markup=False, soft_wrap=True)
+
+
+def _commands(facts: dict[str, Any]) -> list[str]:
+    """The commands that install all that is missing, each once."""
+    packages = facts["packages"].values()
+    lacking = [package["install"] for package in packages if package["version"] is None]
+    return list(dict.fromkeys(lacking))

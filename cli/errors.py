@@ -12,15 +12,16 @@ from typing import Any
 
 from ..errors import (
     EXIT_INTERNAL,
-    EXIT_USAGE,
     MissingDependency,
     Problem,
     SlipwayError,
 )
-from .packages import INSTALL
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+
+# Import name -> name of the distribution, where the two differ.
+DISTRIBUTIONS = {"lava": "lava-nc", "sklearn": "scikit-learn", "PIL": "pillow"}
 
 
 def guarded(work: Callable[[], Any], *, debug: bool = False, json: bool = False) -> int:
@@ -108,11 +109,9 @@ def _as_known(error: Exception) -> SlipwayError | None:
     if isinstance(error, SlipwayError):
         return error
     if isinstance(error, ModuleNotFoundError):
-        package = (error.name or "").partition(".")[0]
-        if package in INSTALL:
-            return MissingDependency(
-                f"{package} is not installed", remedy=f"{INSTALL[package]}; see slipway doctor"
-            )
+        command = install_command(error.name or "")
+        if command is not None:
+            return MissingDependency(f"{error.name} is not installed", remedy=command)
     if isinstance(error, MemoryError):
         return SlipwayError("out of memory", remedy="take fewer samples: --samples N")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -122,6 +121,15 @@ def _as_known(error: Exception) -> SlipwayError | None:
             remedy="free some space, or write elsewhere",
         )
     return None
+
+
+def install_command(module: str) -> str | None:
+    """The command that installs what a module belongs to; None for modules nobody knows."""
+    from ..deploy.lava.environment import probe
+
+    name = module.partition(".")[0]
+    known = {package.name: package.install for package in probe().packages}
+    return known.get(DISTRIBUTIONS.get(name, name))
 
 
 def _say(text: str, *, debug: bool) -> None:
@@ -163,6 +171,3 @@ def _close_stdout() -> None:
         os.dup2(nowhere, sys.stdout.fileno())
     except (OSError, ValueError):
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-
-
-__all__ = ["EXIT_BROKEN_PIPE", "EXIT_INTERRUPTED", "EXIT_USAGE", "error_text", "guarded"]

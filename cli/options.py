@@ -9,8 +9,6 @@ import typer
 
 from ..errors import UsageError
 
-ENGINES = ("fast", "reference", "lava")
-
 Target: TypeAlias = Annotated[
     str, typer.Option("--target", help="Name of a target; see `slipway targets`.")
 ]
@@ -63,21 +61,9 @@ def shape(text: str) -> tuple[int, ...]:
     return sizes
 
 
-def engines(text: str, least: int = 1) -> tuple[str, ...]:
-    """Engine names such as `fast,lava`. Raises UsageError."""
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    unknown = [name for name in names if name not in ENGINES]
-    if unknown:
-        raise UsageError(
-            f"unknown engine {', '.join(map(repr, unknown))}",
-            remedy=f"choose from {', '.join(ENGINES)}",
-        )
-    if len(set(names)) < least:
-        raise UsageError(
-            f"{text!r} names {len(set(names))} engine(s), a comparison takes at least {least}",
-            remedy="for example --engines reference,fast,lava",
-        )
-    return names
+def names(text: str) -> tuple[str, ...]:
+    """Names set apart by commas, such as `fast,lava`."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def positive(value: float | None, option: str) -> float | None:

@@ -31,19 +31,27 @@ def run(
 
     Counts every spike and every synaptic operation.
     """
-    (name,) = options.engines(engine)
     options.positive(timeout, "--timeout")
 
+    from ..deploy.data import load_data
     from ..deploy.run import run as run_program
     from ..deploy.storage import load_program
-    from .inputs import provenance, take
+    from .inputs import provenance
 
     compiled = load_program(program)
-    given = take(data, samples)
-    with desk.progress(f"running {len(given.x)} samples on {name}"):
-        done = run_program(compiled, given.x, given.y, engine=name, timeout=timeout)
+    given = load_data(data).first(samples)
+    total = len(given.x)
+    with desk.progress(f"running {total} samples on {engine}") as move:
+        done = run_program(
+            compiled,
+            given.x,
+            given.y,
+            engine=engine,
+            timeout=timeout,
+            progress=lambda count: move(count / total, f"{count}/{total}"),
+            provenance=provenance(program=program, data=data),
+        )
     facts = done.as_json()
-    facts["provenance"] = {**facts.get("provenance", {}), **provenance(program, given)}
     return Result(facts, lambda console: show_run(console, facts))
 
 
@@ -74,6 +82,6 @@ def show_run(console: Console, facts: dict[str, Any]) -> None:
         f"{facts['precision']}, accuracy {percent(facts['accuracy'])}, "
         f"{facts['seconds']:.2f} s, {facts['sample_steps_per_second']:,.0f} sample-steps/s"
     )
-    clipped = facts["input"].get("clipped", 0)
-    if clipped:
+    if facts["input"]["clipped"]:
+        clipped = facts["input"]["clipped"]
         console.print(f"warning: {clipped:,} input values were clipped to the legal range")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .desk import Desk, Result
-from .tomls import listing, one
+from .tables import table
 from .verb import verb
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @verb()
@@ -17,4 +21,23 @@ def targets(
     name: Annotated[str | None, typer.Argument(help="Show all limits of this target.")] = None,
 ) -> Result:
     """List the targets, or the limits of one."""
-    return listing("deploy", "targets") if name is None else one("deploy", "targets", name)
+    from ..deploy.targets import list_targets, load_target
+
+    if name is None:
+        titles = {each: {"title": load_target(each).title} for each in list_targets()}
+        rows = [(each, facts["title"]) for each, facts in titles.items()]
+        return Result(
+            titles, lambda console: console.print(table("", ("target", "title"), rows))
+        )
+    target = asdict(load_target(name))
+    return Result(target, lambda console: _show(console, target))
+
+
+def _show(console: Console, target: dict[str, Any]) -> None:
+    messages = "spikes or values" if target["graded_messages"] else "spikes only"
+    console.print(f"{target['title']} ({target['name']}); messages carry {messages}")
+    rows = [
+        (name, limit["value"], limit["unit"], limit["grade"], limit["source"])
+        for name, limit in target["limits"].items()
+    ]
+    console.print(table("", ("limit", ">value", "unit", "grade", "source"), rows))

@@ -45,7 +45,7 @@ def train(
 def _show(console: Console, metrics: dict[str, Any], folder: Path | None) -> None:
     """The figures; what the recipe deviates in, in full, is in metrics.json."""
     figures = [
-        (name, percent(value) if name in _SHARES else cell(value))
+        (name, percent(float(value)) if name in _SHARES else cell(value))
         for name, value in metrics.items()
         if isinstance(value, (int, float, str))
     ]

@@ -10,6 +10,7 @@ import typer
 from ..errors import EXIT_DONE, EXIT_NOT_DEPLOYABLE
 from . import options
 from .desk import Desk, Result
+from .tables import table
 from .verb import verb
 
 if TYPE_CHECKING:
@@ -31,37 +32,42 @@ def verify(
 
     Every spike, current and potential of every step. Exit code 1 at any difference.
     """
-    names = options.engines(engines, least=2)
     options.positive(timeout, "--timeout")
+    names = options.names(engines)
 
+    from ..deploy.data import load_data
     from ..deploy.storage import load_program
     from ..deploy.verify import verify as compare
-    from .inputs import provenance, take
+    from .inputs import provenance
 
     compiled = load_program(program)
-    given = take(data, samples)
+    given = load_data(data).first(samples)
     with desk.progress(f"comparing {', '.join(names)} over {len(given.x)} samples"):
         outcome = compare(compiled, given.x, engines=names, timeout=timeout)
-    facts = {**outcome.as_json(), "provenance": provenance(program, given)}
-    code = EXIT_DONE if facts["mismatches"] == 0 else EXIT_NOT_DEPLOYABLE
+    facts = {**outcome.as_json(), "provenance": provenance(program=program, data=data)}
+    code = EXIT_DONE if outcome.equal else EXIT_NOT_DEPLOYABLE
     return Result(facts, lambda console: show_verification(console, facts), code)
 
 
 def show_verification(console: Console, facts: dict[str, Any]) -> None:
     """How much was compared, and the first difference."""
+    rows = [
+        (name, count, facts["mismatches_by_quantity"][name])
+        for name, count in facts["compared_by_quantity"].items()
+    ]
+    console.print(table("", ("quantity", ">compared", ">mismatches"), rows))
     console.print(
-        f"{' = '.join(facts['engines'])}: {facts['compared']:,} values compared, "
-        f"{facts['mismatches']:,} mismatches"
+        f"{', '.join(facts['engines'])}: {facts['samples']} samples, {facts['steps']} steps, "
+        f"{facts['compared']:,} values compared, {facts['mismatches']:,} mismatches"
     )
-    first = facts.get("first_mismatch")
+    first = facts["first_mismatch"]
     if first:
-        told = ", ".join(f"{key} {_told(value)}" for key, value in first.items())
-        console.print(f"first mismatch: {told}", markup=False)
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, dict):
-        return " / ".join(f"{key}={item}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return " / ".join(map(str, value))
-    return str(value)
+        one, other = first["engines"]
+        left, right = first["values"]
+        step = "" if first["step"] is None else f"step {first['step']}, "
+        console.print(
+            f"first mismatch: {one} and {other}, sample {first['sample']}, {step}"
+            f"population {first['population']}, neuron {first['neuron']}, "
+            f"{first['quantity']}: {one} {left:.17g}, {other} {right:.17g}",
+            markup=False,
+        )

@@ -80,8 +80,7 @@ def test_a_missing_package_says_how_to_install_it(capsys: pytest.CaptureFixture[
     code, text = shown(error, capsys)
     assert code == 3
     assert text == (
-        "slipway: error: torch is not installed\n"
-        "  to do: python -m pip install torch; see slipway doctor\n"
+        'slipway: error: torch.nn is not installed\n  to do: pip install "slipway[torch]"\n'
     )
 
 

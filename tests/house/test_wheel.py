@@ -78,7 +78,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         (
             "from importlib.resources import files\n"
             "print(any(f.name.endswith('.toml') for f in "
-            "(files('slipway.deploy') / 'targets').iterdir()))",
+            "files('slipway.deploy.targets').iterdir()))",
             "True",
         ),
     ],

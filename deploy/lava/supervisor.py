@@ -31,6 +31,8 @@ DEFAULT_TIMEOUT = 600.0
 # What is run with the job's folder as its last argument; tests replace it.
 WORKER = (sys.executable, "-m", "slipway.deploy.lava.worker")
 
+_LOG_TAIL = 2000
+"""Characters of the log that are shown when nothing better is known."""
 _GLANCE = 0.25
 """Seconds between two looks at whether the guard itself is still there."""
 
@@ -240,8 +242,10 @@ def _failed(job: Path, word: str, jobs: Sequence[tuple[Program, Stimulus]]) -> L
         failure = json.loads((job / "failure.json").read_text())
     except OSError:
         log = (job / "log").read_text(errors="replace") if (job / "log").exists() else ""
+        code = word.partition(" ")[2] or "unknown"
         return LavaError(
-            f"Lava's worker {word} at step {reached} without giving a reason\n{log[-2000:]}",
+            f"Lava's worker died at step {reached} without giving a reason"
+            f" (exit code {code})\n{log[-_LOG_TAIL:]}".rstrip(),
             where=_place(jobs, index),
             remedy="it may have been killed for its memory: give fewer samples, or use the "
             "fast engine",

@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import traceback
-from multiprocessing import shared_memory
+from multiprocessing import current_process, shared_memory
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +42,14 @@ def _note_segments(job: Path) -> None:
         return name
 
     shared_memory._make_filename = make_filename  # type: ignore[attr-defined]
+
+
+def _short_addresses() -> None:
+    """Put multiprocessing's sockets into the current folder, by a relative name.
+
+    It would make them in TMPDIR, and the name of a socket may have 107 bytes at most.
+    """
+    current_process()._config["tempdir"] = "."  # type: ignore[attr-defined]
 
 
 def _watch_actors(folder: Path, status: int, runtime: Any, names: list[str]) -> None:
@@ -103,6 +111,7 @@ def run_job(job: Path, status: int) -> int:
     settings = json.loads((job / "settings.json").read_text())
     folder = job / "0"
     try:
+        _short_addresses()
         _note_segments(job)
         lava = import_lava()
         for index in range(settings["networks"]):

@@ -10,7 +10,7 @@ import typer
 from ..errors import EXIT_DONE, EXIT_NOT_DEPLOYABLE
 from . import options
 from .desk import Desk, Result
-from .tables import table
+from .tables import print_table
 from .verb import verb
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def check(
         nodes = [
             (n, f["status"], f["reason"], f.get("remedy")) for n, f in facts["nodes"].items()
         ]
-        console.print(table("", ("node", "status", "reason", "to do"), nodes))
+        print_table(console, ("node", "status", "reason", "to do"), nodes)
         resources = [
             (n, f["used"], f["limit"], _share(f["used"], f["limit"]))
             for n, f in facts["resources"].items()
         ]
-        console.print(table("", ("resource", ">used", ">limit", ">%"), resources))
+        print_table(console, ("resource", ">used", ">limit", ">%"), resources)
         for problem in facts["problems"]:
             told = ", ".join(filter(None, (problem["where"], problem["what"])))
             console.print(f"{told}; to do: {problem['remedy']}", markup=False)

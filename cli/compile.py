@@ -9,11 +9,14 @@ import typer
 
 from . import options
 from .desk import Desk, Result
-from .tables import cell, table
+from .tables import cell, print_table
 from .verb import verb
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+# What the compile report measures of each population, float against fixed.
+_ERRORS = ("rate_cosine", "raster_cosine", "spikes_float", "spikes_fixed", "membrane_rms")
 
 
 @verb("Write the program to this file.", writes="file", required=True)
@@ -78,36 +81,45 @@ def compile_(
 
 
 def show_compile_report(console: Console, report: dict[str, Any]) -> None:
-    """The compile report as tables, and its warnings."""
-    populations = [_population_row(name, f) for name, f in report["populations"].items()]
-    columns = ("population", "kind", ">neurons", ">scale", ">threshold", ">|v| bound")
-    errors = (">rate cosine", ">spikes float", ">spikes fixed", ">membrane rms", ">saturated")
-    console.print(table("", (*columns, *errors), populations))
-    projections = [
-        (name, f.get("exponent"), f.get("sign_mode"), f.get("weight_error_relative"))
-        for name, f in report["projections"].items()
-    ]
-    console.print(table("", ("projection", ">exponent", "signs", ">weight error"), projections))
+    """The compile report as tables, and its warnings. A `float` program has none."""
+    populations = report.get("populations", {})
+    projections = report.get("projections", {})
+    if populations:
+        heads = ("population", "kind", ">neurons", ">scale", ">threshold", ">|v| bound")
+        rows = [_population(name, facts) for name, facts in populations.items()]
+        print_table(console, heads, rows)
+    errors = {name: f["error"] for name, f in populations.items() if f.get("error")}
+    if errors:
+        columns = (
+            "population",
+            *(f">{key.replace('_', ' ')}" for key in _ERRORS),
+            ">saturated",
+        )
+        measured = [
+            (name, *(error.get(key) for key in _ERRORS), populations[name].get("saturated"))
+            for name, error in errors.items()
+        ]
+        print_table(console, columns, measured)
+    if projections:
+        weights = [
+            (name, f.get("exponent"), f.get("sign_mode"), f.get("weight_error_relative"))
+            for name, f in projections.items()
+        ]
+        titles = ("projection", ">exponent", "signs", ">weight error")
+        print_table(console, titles, weights)
     for warning in report.get("warnings", ()):
         console.print(f"warning: {warning}", markup=False)
 
 
-def _population_row(name: str, facts: dict[str, Any]) -> tuple[Any, ...]:
-    error = facts.get("error") or {}
-    threshold = facts.get("threshold")
-    bound = (facts.get("bounds") or {}).get("v")
+def _population(name: str, facts: dict[str, Any]) -> tuple[Any, ...]:
+    bound = facts.get("bounds", {}).get("v")
     return (
         name,
         facts.get("kind"),
         facts.get("neurons"),
         facts.get("scale"),
-        _range(threshold),
+        _range(facts.get("threshold")),
         None if bound is None else max(abs(value) for value in bound),
-        error.get("rate_cosine"),
-        error.get("spikes_float"),
-        error.get("spikes_fixed"),
-        error.get("membrane_rms"),
-        facts.get("saturated"),
     )
 
 

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import EXIT_DONE, EXIT_MISSING_OPTIONAL, UsageError
 from .desk import Desk, Result
-from .tables import table
+from .tables import print_table
 from .verb import verb
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _show(console: Console, facts: dict[str, Any]) -> None:
         (name, package["version"] or "missing", package["purpose"])
         for name, package in facts["packages"].items()
     ]
-    console.print(table("", ("package", "version", "for"), rows))
+    print_table(console, ("package", "version", "for"), rows)
     for name, feature in facts["features"].items():
         state = "ok" if feature["usable"] else "not usable"
         told = f" ({facts['lava_reason']})" if name == "lava" else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .tables import table
+from .tables import print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +37,7 @@ def show_graph(console: Console, facts: Mapping[str, Any]) -> None:
         for name, node in facts["nodes"].items()
     ]
     columns = ("node", "type", ">input", ">output", ">parameters")
-    console.print(table("", columns, rows))
+    print_table(console, columns, rows)
     told = ", ".join(f"{key} {value}" for key, value in sorted(facts["metadata"].items()))
     console.print(
         f"{len(rows)} nodes, {len(facts['edges'])} edges, {facts['parameters']:,} parameters"

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import UsageError
 from .desk import Desk, Result
-from .tables import table
+from .tables import print_table
 from .verb import verb
 
 if TYPE_CHECKING:
@@ -109,12 +109,12 @@ def _show_program(console: Console, facts: dict[str, Any]) -> None:
         for name, p in facts["populations"].items()
     ]
     columns = ("population", "kind", ">shape", ">neurons", ">depth", ">scale")
-    console.print(table("", columns, populations))
+    print_table(console, columns, populations)
     made = [
         (name, p["kind"], p["exponent"], p["delay"], ", ".join(p["folded"]))
         for name, p in facts["projections"].items()
     ]
     heads = ("projection", "kind", ">exponent", ">delay", "made of")
-    console.print(table("", heads, made))
+    print_table(console, heads, made)
     out = facts["output"]
     console.print(f"output {out['name']}: {out['readout']} of {out['population']}")

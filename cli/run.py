@@ -9,7 +9,7 @@ import typer
 
 from . import options
 from .desk import Desk, Result
-from .tables import percent, table
+from .tables import percent, print_table
 from .verb import verb
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ def show_run(console: Console, facts: dict[str, Any]) -> None:
         for name, f in facts["populations"].items()
     ]
     columns = ("population", "kind", ">neurons", ">spikes/sample", ">spikes/neuron/step")
-    console.print(table("", (*columns, ">saturated"), populations))
+    print_table(console, (*columns, ">saturated"), populations)
     projections = [
         (name, f["kind"], f["synapses"], f["synops"] / samples, f["delay"])
         for name, f in facts["projections"].items()
     ]
     columns = ("projection", "kind", ">synapses", ">synops/sample", ">delay")
-    console.print(table("", columns, projections))
+    print_table(console, columns, projections)
     console.print(
         f"{samples} samples, {facts['steps']} steps each, engine {facts['engine']}, "
         f"{facts['precision']}, accuracy {percent(facts['accuracy'])}, "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .desk import Desk, Result
-from .tables import table
+from .tables import print_table
 from .verb import verb
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ def targets(
     if name is None:
         titles = {each: {"title": load_target(each).title} for each in list_targets()}
         rows = [(each, facts["title"]) for each, facts in titles.items()]
-        return Result(
-            titles, lambda console: console.print(table("", ("target", "title"), rows))
-        )
+        return Result(titles, lambda console: print_table(console, ("target", "title"), rows))
     target = asdict(load_target(name))
     return Result(target, lambda console: _show(console, target))
 
@@ -40,4 +38,4 @@ def _show(console: Console, target: dict[str, Any]) -> None:
         (name, limit["value"], limit["unit"], limit["grade"], limit["source"])
         for name, limit in target["limits"].items()
     ]
-    console.print(table("", ("limit", ">value", "unit", "grade", "source"), rows))
+    print_table(console, ("limit", ">value", "unit", "grade", "source"), rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FileError, UsageError
 from .desk import Result
-from .tables import cell, table
+from .tables import cell, print_table
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -25,7 +25,7 @@ def listing(package: str, folder: str) -> Result:
     facts = {name: _headline(values) for name, values in found.items()}
 
     def show(console: Console) -> None:
-        console.print(table("", ("name", "description"), facts.items()))
+        print_table(console, ("name", "description"), facts.items())
 
     return Result(facts, show)
 
@@ -50,7 +50,7 @@ def one(package: str, folder: str, name: str) -> Result:
     rows = list(_flat(values))
 
     def show(console: Console) -> None:
-        console.print(table("", ("key", "value"), rows))
+        print_table(console, ("key", "value"), rows)
 
     return Result({"name": name, **values}, show)
 

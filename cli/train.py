@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .desk import Desk, Result
-from .tables import cell, percent, table
+from .tables import cell, percent, print_table
 from .verb import verb
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _show(console: Console, metrics: dict[str, Any], folder: Path | None) -> Non
         for name, value in metrics.items()
         if isinstance(value, (int, float, str))
     ]
-    console.print(table("", ("", ">"), figures))
+    print_table(console, ("", ">"), figures)
     for name, rate in metrics.get("spike_rates", {}).items():
         console.print(f"spikes per neuron and step, {name}: {cell(rate)}", markup=False)
     console.print(f"student.pt, calibrate.npz, test.npz, metrics.json: in {folder}")

@@ -10,7 +10,7 @@ import typer
 from ..errors import EXIT_DONE, EXIT_NOT_DEPLOYABLE
 from . import options
 from .desk import Desk, Result
-from .tables import table
+from .tables import print_table
 from .verb import verb
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def show_verification(console: Console, facts: dict[str, Any]) -> None:
         (name, count, facts["mismatches_by_quantity"][name])
         for name, count in facts["compared_by_quantity"].items()
     ]
-    console.print(table("", ("quantity", ">compared", ">mismatches"), rows))
+    print_table(console, ("quantity", ">compared", ">mismatches"), rows)
     console.print(
         f"{', '.join(facts['engines'])}: {facts['samples']} samples, {facts['steps']} steps, "
         f"{facts['compared']:,} values compared, {facts['mismatches']:,} mismatches"

@@ -1,0 +1,51 @@
+"""Counts times a cost model: the one function that prices a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from . import events, operations
+from .costs import CostModel
+from .counts import Counts, counts_of
+from .terms import Band, Estimate, Latency, Term
+
+METHODS: dict[str, Callable[[Counts, CostModel], Estimate]] = {
+    "events": events.price,
+    "operations": operations.price,
+}
+
+
+def estimate(run: Mapping[str, Any], model: CostModel) -> Estimate:
+    """Energy and time of one inference.
+
+    Args:
+        run: a run.json that `check_run` accepted.
+        model: the prices.
+    """
+    return METHODS[model.method](counts_of(run), model)
+
+
+def sensitivity(run: Mapping[str, Any], model: CostModel) -> dict[str, tuple[float, float]]:
+    """Nominal total in joule with one constant at its low, then at its high.
+
+    Only constants that have a band and move the total; the one that moves it most comes first.
+    """
+    nominal = estimate(run, model)
+    found = {}
+    for name in nominal.used:
+        constant = model.constants[name]
+        ends = tuple(_with(run, model, name, end) for end in (constant.low, constant.high))
+        if ends[0] != ends[1]:
+            found[name] = (ends[0], ends[1])
+    return dict(sorted(found.items(), key=lambda item: item[1][0] - item[1][1]))
+
+
+def _with(run: Mapping[str, Any], model: CostModel, name: str, value: float) -> float:
+    fixed = replace(model.constants[name], value=value)
+    changed = replace(model, constants={**model.constants, name: fixed})
+    return estimate(run, changed).total.nominal
+
+
+__all__ = ["METHODS", "Band", "Estimate", "Latency", "Term", "estimate", "sensitivity"]

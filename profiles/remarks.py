@@ -1,0 +1,134 @@
+"""What a reader must know before believing the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .costs import CostModel
+from .figures import percent, plain
+from .terms import Estimate
+
+# Mean spikes per neuron and step above which an ANN of equal resolution is cheaper, by
+# Yan et al., arXiv 2409.08290 v2-v3 (v4: 5.7 %, at T = 5).
+RATE_LIMIT = 0.064
+RATE_LIMIT_STRICT = 0.057
+# Spikes per synapse and inference, Dampfhoffer et al., TETCI 7(3):731, 2023.
+SPIKES_PER_SYNAPSE = (0.15, 1.38)
+FEWEST_SAMPLES = 100
+LARGEST_DROP = 0.01
+
+# Parts of a complete report that this version cannot fill in yet.
+ABSENT = (
+    "placement: cores, routes, messages between cores and hops",
+    "a dense int8 network with the same layers, priced under the same memory model",
+    "energy of memory (the arithmetic-only model leaves it out)",
+)
+
+
+def warnings_of(
+    runs: Sequence[Mapping[str, Any]],
+    priced: Sequence[tuple[CostModel, Estimate]],
+    *,
+    spike_rate: float | None,
+    entries: Sequence[Mapping[str, Any]],
+) -> list[dict[str, str]]:
+    """Codes and texts of all that is true of this report."""
+    run = runs[0]
+    found = [
+        *_rate(spike_rate),
+        *_samples(run),
+        *_accuracy(entries),
+        *_numbers(run),
+    ]
+    for model, estimate in priced:
+        found += _model(run, model, estimate)
+    return [{"code": code, "text": text} for code, text in found]
+
+
+def _rate(rate: float | None) -> list[tuple[str, str]]:
+    if rate is None or rate <= RATE_LIMIT:
+        return []
+    text = (
+        f"The mean spike rate is {percent(rate)} per neuron and step, above 6.4 %: a quantised "
+        "dense network of equal resolution may need less energy (Yan et al., arXiv 2409.08290)."
+    )
+    return [("spike_rate", text)]
+
+
+def _samples(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if run["samples"] >= FEWEST_SAMPLES:
+        return []
+    text = f"Only {run['samples']} samples: fewer than 100 say little about accuracy and rates."
+    return [("few_samples", text)]
+
+
+def _accuracy(entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    main = entries[0]
+    found = []
+    for other in entries[1:]:
+        if other["same_samples"] is False:
+            text = f"{other['label']} saw other samples than the main run: do not compare."
+            found.append(("other_samples", text))
+        known = main["accuracy"] is not None and other["accuracy"] is not None
+        as_float = other["precision"] == "float" and main["precision"] != "float"
+        if not known or not as_float or other["same_samples"] is not True:
+            continue
+        drop = other["accuracy"] - main["accuracy"]
+        if drop > LARGEST_DROP + 1e-12:
+            text = (
+                f"Accuracy fell by {100 * drop:.1f} points from floating point to "
+                f"{main['label']} on the same samples."
+            )
+            found.append(("accuracy_drop", text))
+    return found
+
+
+def _numbers(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    saturated = sum(_integer(entry.get("saturated")) for entry in run["populations"].values())
+    if saturated:
+        text = f"The membrane potential saturated in {saturated:,} neuron updates of this run."
+        found.append(("saturation", text))
+    clipped = _integer((run.get("input") or {}).get("clipped"))
+    if clipped:
+        text = f"{clipped:,} input values were clipped to the legal range."
+        found.append(("clipped_input", text))
+    if run["precision"] == "float":
+        text = "The counts come from a floating-point run; the hardware would run integers."
+        found.append(("float_counts", text))
+    return found
+
+
+def _model(
+    run: Mapping[str, Any], model: CostModel, estimate: Estimate
+) -> list[tuple[str, str]]:
+    found = []
+    static = estimate.terms["static"].energy
+    if static is not None and static.nominal > 0.5 * estimate.total.nominal:
+        share = percent(static.nominal / estimate.total.nominal, 2)
+        text = (
+            f"{model.name}: static power is {share} of the total. The time of an inference, "
+            "which rests on an assumed placement, decides this figure."
+        )
+        found.append(("static_share", text))
+    if run.get("target") != model.device:
+        text = (
+            f"{model.name} prices {plain(model.device)}, the program was compiled for "
+            f"{plain(run.get('target', 'an unnamed target'))}: an estimate for another device."
+        )
+        found.append(("other_device", text))
+    if estimate.latency is not None and estimate.latency.chips > 1:
+        text = (
+            f"{model.name}: the neurons alone need {estimate.latency.chips} chips; time and "
+            "energy between chips are not in the figures."
+        )
+        found.append(("several_chips", text))
+    if not estimate.terms["encoding"].priced:
+        text = f"{model.name}: encoding of the input is not priced."
+        found.append(("encoding", text))
+    return found
+
+
+def _integer(value: Any) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,110 @@
+"""Reading run.json: what `slipway run` counted, checked before anything is priced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileError, Problem
+
+FORMAT = 1
+_REMEDY = "make one with: slipway run PROGRAM.slip --data DATA.npz -o run.json"
+
+_TEXTS = ("engine", "precision")
+_POPULATION = ("neurons", "spikes", "neuron_updates")
+_PROJECTION = ("synapses", "synapses_all", "synops", "synops_all")
+
+
+def load_run(path: Path) -> dict[str, Any]:
+    """The JSON that `slipway run -o` wrote.
+
+    Raises:
+        FileError: unreadable, no JSON, another format, or keys missing; names all of them.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(
+            f"cannot read: {error.strerror}", where=str(path), remedy=_REMEDY
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"is no JSON: {error}", where=str(path), remedy=_REMEDY) from error
+    return check_run(value, where=str(path))
+
+
+def check_run(value: Any, *, where: str) -> dict[str, Any]:
+    """The value itself, if a report can be built from it.
+
+    Raises:
+        FileError: it is no result of a run; names every key that is wrong.
+    """
+    if not isinstance(value, Mapping):
+        raise FileError("is no result of `slipway run`", where=where, remedy=_REMEDY)
+    wrong: list[str] = []
+    if value.get("format") != FORMAT:
+        found = value.get("format")
+        wrong.append(f"format is {found!r}, this version of slipway reads {FORMAT}")
+    wrong += [f"{key} is missing" for key in _TEXTS if not isinstance(value.get(key), str)]
+    wrong += _counts(value, "", ("samples", "steps", "executed_steps"), least=1)
+    populations = _tables(value, "populations", wrong)
+    projections = _tables(value, "projections", wrong)
+    for name, entry in populations.items():
+        wrong += _counts(entry, f"populations.{name}.", _POPULATION)
+    for name, entry in projections.items():
+        key = f"projections.{name}."
+        wrong += _counts(entry, key, _PROJECTION)
+        if not isinstance(entry.get("graded"), bool):
+            wrong.append(f"{key}graded must be true or false, is {entry.get('graded')!r}")
+        if entry.get("target") not in populations:
+            wrong.append(f"{key}target is {entry.get('target')!r}, which is no population")
+        if not isinstance(entry.get("source"), str):
+            wrong.append(f"{key}source is missing")
+    wrong += _accuracy(value)
+    wrong += _optional(value)
+    if wrong:
+        raise FileError(*(Problem(text, where, _REMEDY) for text in wrong))
+    return dict(value)
+
+
+def _tables(value: Mapping[str, Any], key: str, wrong: list[str]) -> dict[str, Any]:
+    found = value.get(key)
+    if not isinstance(found, Mapping) or not found:
+        wrong.append(f"{key} is missing" if found is None else f"{key} must be a table")
+        return {}
+    for name, entry in found.items():
+        if not isinstance(entry, Mapping):
+            wrong.append(f"{key}.{name} must be a table, is {entry!r}")
+    return {name: entry for name, entry in found.items() if isinstance(entry, Mapping)}
+
+
+def _counts(
+    value: Mapping[str, Any], prefix: str, keys: tuple[str, ...], least: int = 0
+) -> list[str]:
+    wrong = []
+    for key in keys:
+        found = value.get(key)
+        if found is None:
+            wrong.append(f"{prefix}{key} is missing")
+        elif isinstance(found, bool) or not isinstance(found, int) or found < least:
+            wrong.append(f"{prefix}{key} must be an integer from {least}, is {found!r}")
+    return wrong
+
+
+def _accuracy(value: Mapping[str, Any]) -> list[str]:
+    found = value.get("accuracy")
+    number = isinstance(found, (int, float)) and not isinstance(found, bool)
+    if found is None or (number and 0 <= found <= 1):
+        return []
+    return [f"accuracy must be null or from 0 to 1, is {found!r}"]
+
+
+def _optional(value: Mapping[str, Any]) -> list[str]:
+    """Tables that need not be there, but must be tables if they are."""
+    keys = ("compile", "provenance", "input")
+    return [
+        f"{key} must be a table, is {value[key]!r:.60}"
+        for key in keys
+        if value.get(key) is not None and not isinstance(value[key], Mapping)
+    ]

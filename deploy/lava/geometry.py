@@ -17,11 +17,12 @@ _INT8_MAX = 127
 _CLAMP = 2**23
 """Lava's Conv wraps its sums to 24 bits; within them the wrap does nothing."""
 
-# Cost of one step, measured with scipy 1.17 on one core: scipy.signal.convolve2d takes a fixed
-# time per call and one per multiplication; Lava's Sparse a time per non-zero weight.
-_CALL_SECONDS = 2e-5
-_MULTIPLICATION_SECONDS = 1e-9
-_SYNAPSE_SECONDS = 5e-9
+# Seconds of one step, measured with scipy 1.17 on one core at one to ten per cent activity:
+# scipy.signal.convolve2d, which Lava calls C_out x C_in times, takes a fixed time and one per
+# multiplication; Lava's Sparse takes a time per non-zero weight.
+_CALL_SECONDS = 7e-6
+_MULTIPLICATION_SECONDS = 3e-9
+_SYNAPSE_SECONDS = 4e-9
 
 
 def unroll(synapse: Conv2d) -> tuple[Array, Array, Array]:

@@ -18,9 +18,16 @@ Case = tuple[Program, Stimulus]
 
 
 def neuron(
-    du: Any = 1000, dv: Any = 300, bias: Any = 0, vth: Any = 150, v: Any = 0, **rest: int
+    du: Any = 1000,
+    dv: Any = 300,
+    bias: Any = 0,
+    vth: Any = 150,
+    v: Any = 0,
+    bias_exponent: int = 0,
+    onset: int = 0,
 ) -> CubaLif:
-    return CubaLif(*(np.atleast_1d(np.asarray(x)) for x in (du, dv, bias, vth, v)), **rest)
+    du, dv, bias, vth, v = (np.atleast_1d(np.asarray(x)) for x in (du, dv, bias, vth, v))
+    return CubaLif(du, dv, bias, vth, v, bias_exponent, onset)
 
 
 def weights(seed: int, *shape: int, low: int = -60, high: int = 70) -> Any:

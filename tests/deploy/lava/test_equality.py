@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from slipway.deploy import lava, reference
+from slipway.deploy.lava.job import save_network
 from slipway.deploy.lava.network import choose_convs
 from slipway.deploy.trace import Stimulus, Trace
 
@@ -84,6 +88,24 @@ def test_a_stream_equals_one_run_per_sample() -> None:
             joined = np.concatenate([getattr(t.rasters[name], field) for t in alone])
             np.testing.assert_array_equal(getattr(raster, field), joined)
     np.testing.assert_array_equal(stream.outputs, np.concatenate([t.outputs for t in alone]))
+
+
+@pytest.mark.parametrize("name", ["recurrent", "onset", "conv, groups"])
+def test_a_stream_equals_stock_lava(tmp_path: Path, name: str) -> None:
+    """Not one line of slipway runs inside the models here, and each sample is alone."""
+    program, stimulus = networks.FIXED[name]()
+    save_network(tmp_path / "0", program, stimulus)
+    script = Path(__file__).parent / "stock_run.py"
+    subprocess.run([sys.executable, script, tmp_path], check=True, cwd=tmp_path, timeout=100)
+    found = lava.execute(program, stimulus, record=True)
+    with np.load(tmp_path / "stock.npz") as stock:
+        for p in program.populations:
+            raster = found.rasters[p.name]
+            for sample in range(stimulus.samples):
+                for field in "suv":
+                    values = getattr(raster, field)[sample]
+                    values = values if field == "s" else values[-1]
+                    np.testing.assert_array_equal(stock[f"{p.name}.{field}.{sample}"], values)
 
 
 def test_without_record_the_counts_are_the_same() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from slipway.deploy import lava
 from slipway.deploy.lava import supervisor
+from slipway.deploy.lava.job import unlink_segments
 from slipway.deploy.trace import Stimulus
 from slipway.errors import DataError, FileError, LavaError, LavaTimeout
 
@@ -63,14 +64,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
     """
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     names: list[str] = []
-    original = supervisor.unlink_segments
 
     def unlink(job: Path) -> None:
         if (job / "segments").exists():
             names.extend((job / "segments").read_text().split())
-        original(job)
+        unlink_segments(job)
 
-    monkeypatch.setattr(supervisor, "unlink_segments", unlink)
+    monkeypatch.setattr("slipway.deploy.lava.supervisor.unlink_segments", unlink)
     yield names
     assert list(tmp_path.iterdir()) == []
     assert wait_for(lambda: not processes(tmp_path), 2.0), processes(tmp_path)

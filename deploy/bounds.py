@@ -79,8 +79,18 @@ def projection_range(projection: Projection, low: int, high: int) -> tuple[Array
     return shift(bottom, synapse.exponent), shift(top, synapse.exponent), largest
 
 
-def population_bounds(program: Program, population: Population, steps: int) -> Bounds:
-    """Bounds of a population of a `fixed` Program that runs for that many steps."""
+def population_bounds(
+    program: Program, population: Population, steps: int, *, quiet: bool = False
+) -> Bounds:
+    """Bounds of a population of a `fixed` Program that runs for that many steps.
+
+    Args:
+        program: where the population's projections are found.
+        population: the population.
+        steps: steps that are executed.
+        quiet: it is known that nothing spikes before the first input has arrived, so that no
+            current reaches a population before its onset.
+    """
     low = np.zeros(population.size, np.int64)
     high = np.zeros(population.size, np.int64)
     accumulator = 0
@@ -91,15 +101,15 @@ def population_bounds(program: Program, population: Population, steps: int) -> B
         low, high = low + np.minimum(bottom, 0), high + np.maximum(top, 0)
         accumulator = max(accumulator, largest)
     neuron = population.neuron
-    u_low, v_low, proven = follow(neuron, low, steps, -1)
-    u_high, v_high, _ = follow(neuron, high, steps, 1)
+    u_low, v_low, proven = follow(neuron, low, steps, -1, quiet)
+    u_high, v_high, above_proven = follow(neuron, high, steps, 1, quiet)
     if spikes(neuron):
         # A spike returns v to 0, so at most one step's gain lies above the threshold.
         bias = int(np.max(neuron.bias_mantissa)) << neuron.bias_exponent
         above = (int(np.max(neuron.threshold)) << STATE_SHIFT) + u_high + max(bias, 0)
         v_high = min(v_high, above)
     else:
-        proven = _earlier(proven, follow(neuron, high, steps, 1)[2])
+        proven = _earlier(proven, above_proven)
     return Bounds(
         accumulator=accumulator,
         current=(int(low.min()), int(high.max())),
@@ -115,25 +125,38 @@ def spikes(neuron: CubaLif) -> bool:
 
 
 def follow(
-    neuron: CubaLif, current: Array, steps: int, sign: int
+    neuron: CubaLif, current: Array, steps: int, sign: int, quiet: bool
 ) -> tuple[int, int, int | None]:
     """Extreme u and v if `current` arrives at every step, and the steps until v would clip.
 
     Rounding towards zero only brings the states nearer to zero, so the exact recursion with
     rounding away from zero is a bound.
     """
+    start = np.broadcast_to(neuron.initial_voltage, current.shape).astype(np.int64)
+    if not neuron.onset:
+        return _follow(neuron, current, steps, sign, start)
+    early = np.zeros_like(current) if quiet else current
+    before = min(neuron.onset - 1, steps)
+    u, v, clipped = _follow(neuron, early, before, sign, start)
+    u_after, v_after, later = _follow(
+        neuron, current, steps - before, sign, np.zeros_like(start)
+    )
+    if clipped is None and later is not None:
+        clipped = before + later
+    extreme = min if sign < 0 else max
+    return extreme(u, u_after), extreme(v, v_after), clipped
+
+
+def _follow(
+    neuron: CubaLif, current: Array, steps: int, sign: int, start: Array
+) -> tuple[int, int, int | None]:
     du = np.broadcast_to(neuron.current_decay, current.shape).astype(np.int64) + 1
     dv = np.broadcast_to(neuron.voltage_decay, current.shape).astype(np.int64)
     bias = np.broadcast_to(neuron.bias_mantissa, current.shape).astype(np.int64)
     bias = sign * (bias << neuron.bias_exponent)
     gain = sign * (current << STATE_SHIFT)
-    u, v = np.zeros_like(gain), np.zeros_like(gain)
-    if not neuron.onset:
-        v = np.maximum(
-            sign * np.broadcast_to(neuron.initial_voltage, v.shape).astype(np.int64), 0
-        )
-    clipped: int | None = None
-    largest_v = np.zeros_like(v)
+    u, v = np.zeros_like(gain), np.maximum(sign * start, 0)
+    largest_v, clipped = v, None
     for step in range(1, min(steps, PROOF_STEPS) + 1):
         u = _keep(u, du) + gain
         v = np.maximum(_keep(v, dv) + u + bias, 0)

@@ -58,9 +58,9 @@ def compile_graph(
     ]
     if blocking:
         raise UnsupportedNode(*blocking)
+    program = lower(graph, dt=dt, steps=steps, target=target)
     if check.problems:
         raise CapacityExceeded(*check.problems)
-    program = lower(graph, dt=dt, steps=steps, target=target)
     facts = {
         **(provenance or {}),
         "numpy": np.__version__,
@@ -69,11 +69,13 @@ def compile_graph(
     }
     if precision == "float":
         return replace(program, provenance=facts)
-    from .divergence import SATURATION_LIMIT, compile_report
+    # The engine compiles on import: only a fixed compile pays for it.
+    from .divergence import SATURATION_LIMIT, calibrate, compile_report
     from .quantise import quantise
 
-    fixed, bounds = quantise(program, calibration)
-    report = compile_report(program, fixed, bounds, calibration)
+    measured = calibrate(program, calibration) if calibration is not None else None
+    fixed, bounds = quantise(program, measured)
+    report = compile_report(program, fixed, bounds, measured)
     clipped = [
         Problem(
             f"v was clipped in {100 * entry['saturated_share']:.2g} % of the neuron steps on "

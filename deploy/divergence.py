@@ -13,19 +13,23 @@ from .data import encode
 from .engine import execute
 from .neurons.cuba_lif import CURRENT_MAX, STATE_SHIFT
 from .program import Population, Program
-from .quantise import COARSE_THRESHOLD
+from .quantise import COARSE_THRESHOLD, Calibration
+from .rounding import current_error, moments
 from .trace import Raster
 
 Array = npt.NDArray[Any]
 
-RASTER_ELEMENTS = 2 * 10**7
+RASTER_ELEMENTS = 10**7
 """Neuron steps recorded for the comparison; limits the samples taken from the calibration."""
 SATURATION_LIMIT = 1e-3
 """Share of neuron steps with a clipped v above which a compile is refused."""
 
 
 def compile_report(
-    source: Program, fixed: Program, bounds: Mapping[str, Bounds], calibration: Array | None
+    source: Program,
+    fixed: Program,
+    bounds: Mapping[str, Bounds],
+    calibration: Calibration | None,
 ) -> dict[str, Any]:
     """The compile report as JSON values; see the keys in docs or `slipway compile --json`."""
     report: dict[str, Any] = {
@@ -33,12 +37,12 @@ def compile_report(
             p.name: _population(p, source.population(p.name), bounds[p.name])
             for p in fixed.populations
         },
-        "projections": _projections(source, fixed),
+        "projections": _projections(source, fixed, calibration),
         "warnings": list(fixed.report.get("warnings", [])),
         "calibration_samples": 0,
     }
     if calibration is not None:
-        _measure(source, fixed, calibration, report)
+        _measure(fixed, calibration, report)
     for name, entry in report["populations"].items():
         report["warnings"] += _warnings(name, entry)
     return report
@@ -76,7 +80,9 @@ def _decay_error(wanted: Array, got: Array) -> float:
     return float(np.max(np.abs(got[used] - wanted[used]) / wanted[used])) if used.any() else 0.0
 
 
-def _projections(source: Program, fixed: Program) -> dict[str, Any]:
+def _projections(
+    source: Program, fixed: Program, calibration: Calibration | None
+) -> dict[str, Any]:
     entries = {}
     for before, after in zip(source.projections, fixed.projections, strict=True):
         messages = fixed.input.scale if after.source == fixed.input.name else 1.0
@@ -84,6 +90,11 @@ def _projections(source: Program, fixed: Program) -> dict[str, Any]:
         weight = before.synapse.weight
         got = after.synapse.weight.astype(np.float64) * 2.0**after.synapse.exponent / scale
         size = float(np.sqrt(np.mean(weight**2)))
+        seen = (
+            moments(source, before, calibration.stimulus, calibration.trace)
+            if calibration
+            else None
+        )
         entries[after.name] = {
             "exponent": after.synapse.exponent,
             "sign_mode": after.synapse.sign_mode,
@@ -92,24 +103,31 @@ def _projections(source: Program, fixed: Program) -> dict[str, Any]:
             "weight_error_relative": float(np.sqrt(np.mean((got - weight) ** 2))) / size
             if size
             else 0.0,
+            "current_error_relative": current_error(weight, got, 1.0, seen) if seen else None,
             "weights_rounded_to_zero": int(np.count_nonzero((got == 0) & (weight != 0))),
         }
     return entries
 
 
-def _measure(source: Program, fixed: Program, x: Array, report: dict[str, Any]) -> None:
-    """Run both on the calibration samples and compare population by population."""
-    neurons = sum(p.size for p in fixed.populations)
-    steps = fixed.run_steps(fixed.steps)
+def calibrate(source: Program, x: Array) -> Calibration:
+    """Run the float Program on as many samples as can be recorded."""
+    neurons = sum(p.size for p in source.populations)
+    steps = source.run_steps(source.steps)
     samples = int(np.clip(RASTER_ELEMENTS // (neurons * steps), 4, 256))
-    x = x[:samples]
-    before = execute(source, encode(source, x)[0], record=True)
-    after = execute(fixed, encode(fixed, x)[0], record=True)
+    stimulus, _ = encode(source, x[:samples])
+    return Calibration(x, stimulus, execute(source, stimulus, record=True))
+
+
+def _measure(fixed: Program, calibration: Calibration, report: dict[str, Any]) -> None:
+    """Run the fixed Program on the recorded samples and compare population by population."""
+    x = calibration.x[: calibration.stimulus.samples]
+    before, after = calibration.trace, execute(fixed, encode(fixed, x)[0], record=True)
     report["calibration_samples"] = len(x)
     for population in fixed.populations:
         entry = report["populations"][population.name]
-        entry["saturated"] = int(after.saturated[population.name].sum())
-        entry["saturated_share"] = entry["saturated"] / (len(x) * steps * population.size)
+        clipped = int(after.saturated[population.name].sum())
+        entry["saturated"] = clipped
+        entry["saturated_share"] = clipped / (len(x) * after.executed_steps * population.size)
         entry["error"] = difference(
             before.rasters[population.name], after.rasters[population.name], population.scale
         )

@@ -27,7 +27,9 @@ from .neurons.cuba_lif import (
     CubaLif,
 )
 from .program import Input, Population, Program, Projection
+from .rounding import moments, round_to_currents
 from .synapses.dense import SignMode
+from .trace import Stimulus, Trace
 
 Array = npt.NDArray[Any]
 
@@ -67,11 +69,37 @@ def quantise_input(spec: Input, calibration: Array | None) -> Input:
     largest = float(np.max(np.abs(calibration)))
     signed = float(np.min(calibration)) < 0
     levels = 2 ** (INPUT_BITS - 1) - 1 if signed else 2**INPUT_BITS - 1
+    if largest > 0:
+        levels = exact_levels(calibration / largest, levels)
     scale = levels / largest if largest > 0 else 1.0
     return replace(spec, scale=scale, minimum=-levels if signed else 0, maximum=levels)
 
 
-def quantise(program: Program, calibration: Array | None) -> tuple[Program, dict[str, Bounds]]:
+def exact_levels(values: Array, levels: int) -> int:
+    """The least number of levels on which all values in [-1, 1] lie, else `levels`.
+
+    Pictures are integers that were scaled: 255 or 16 levels hold them without any rounding.
+    """
+    distinct = np.unique(values.astype(np.float64))
+    for count in range(1, levels + 1):
+        scaled = distinct * count
+        if np.all(np.abs(scaled - np.rint(scaled)) < 1e-4):
+            return count
+    return levels
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Samples and what the float Program did with them, rasters included."""
+
+    x: Array
+    stimulus: Stimulus
+    trace: Trace
+
+
+def quantise(
+    program: Program, calibration: Calibration | None
+) -> tuple[Program, dict[str, Bounds]]:
     """The Program at precision `fixed`, and the bounds proven for each population.
 
     Raises:
@@ -81,7 +109,7 @@ def quantise(program: Program, calibration: Array | None) -> tuple[Program, dict
     fixed = replace(
         program,
         precision="fixed",
-        input=quantise_input(program.input, calibration),
+        input=quantise_input(program.input, calibration.x if calibration else None),
         populations=(),
         projections=(),
     )
@@ -92,6 +120,8 @@ def quantise(program: Program, calibration: Array | None) -> tuple[Program, dict
         incoming = program.into(population.name)
         result = _fit(fixed, population, incoming, steps)
         if isinstance(result, Quantised):
+            if calibration:
+                result = _round_again(program, fixed, result, calibration, steps)
             found.append(result)
         else:
             refused.extend(result)
@@ -100,13 +130,19 @@ def quantise(program: Program, calibration: Array | None) -> tuple[Program, dict
     by_name = {p.name: p for q in found for p in q.projections}
     populations, early = guard_onset(tuple(q.population for q in found), fixed=True)
     known = list(program.report.get("warnings", []))
+    bounds = {q.population.name: q.bounds for q in found}
     result_program = replace(
         fixed,
         populations=populations,
         projections=tuple(by_name[p.name] for p in program.projections),
         report={**program.report, "warnings": [*known, *(w for w in early if w not in known)]},
     )
-    return result_program, {q.population.name: q.bounds for q in found}
+    if early:  # the proofs assumed silence before the first input
+        bounds = {p.name: population_bounds(result_program, p, steps) for p in populations}
+        refused = [found for p in populations for found in problems(p, bounds[p.name])]
+        if refused:
+            raise CapacityExceeded(*refused)
+    return result_program, bounds
 
 
 def _fit(
@@ -128,7 +164,7 @@ def _fit(
         if best is not None and int(integers.neuron.threshold.min()) < FINE_THRESHOLD:
             break
         trial = replace(fixed, populations=(integers,), projections=projections)
-        bounds = population_bounds(trial, integers, steps)
+        bounds = population_bounds(trial, integers, steps, quiet=True)
         reasons = problems(integers, bounds)
         if reasons:
             continue
@@ -136,6 +172,32 @@ def _fit(
         if bounds.v_proven_steps is None:
             return Quantised(integers, projections, bounds)
     return best or reasons or [Problem("no scale fits", f"population {population.name}")]
+
+
+def _round_again(
+    program: Program, fixed: Program, nearest: Quantised, calibration: Calibration, steps: int
+) -> Quantised:
+    """Rounded for the currents on the calibration data, unless that breaks a proof."""
+    floats = {p.name: p for p in program.projections}
+    projections = []
+    for projection in nearest.projections:
+        seen = moments(
+            program, floats[projection.name], calibration.stimulus, calibration.trace
+        )
+        if seen is None or not source.synapse.weight.any():
+            projections.append(projection)
+            continue
+        messages = fixed.input.scale if projection.source == fixed.input.name else 1.0
+        scale = nearest.population.scale / messages
+        mantissa = round_to_currents(projection, source, scale, seen)
+        synapse = replace(projection.synapse, weight=mantissa)
+        projections.append(replace(projection, synapse=synapse))
+    trial = replace(fixed, populations=(nearest.population,), projections=tuple(projections))
+    bounds = population_bounds(trial, nearest.population, steps, quiet=True)
+    proven = bounds.v_proven_steps is None or nearest.bounds.v_proven_steps is not None
+    if problems(nearest.population, bounds) or not proven:
+        return nearest
+    return Quantised(nearest.population, tuple(projections), bounds)
 
 
 def _candidates(

@@ -1,0 +1,150 @@
+"""Rounding weights so that the currents they cause stay right, not each weight by itself.
+
+Nearest rounding makes independent errors that add up over a fan-in. Going through the weights
+one by one and letting the remaining ones make up for the error so far, in the metric
+``H = E[x x^T]`` of the messages x seen on calibration data, keeps ``W x`` closest.
+Source of the method: Frantar et al., "GPTQ", arXiv 2210.17323, section 3; Hassibi and Stork,
+"Optimal Brain Surgeon", 1993.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .program import Program, Projection
+from .synapses.conv2d import Conv2d
+from .trace import Stimulus, Trace
+
+Array = npt.NDArray[Any]
+
+ROWS = 20_000
+"""Messages or patches sampled for the second moment of one projection."""
+FAN_IN_LIMIT = 4096
+"""Largest fan-in that is treated; H has this many rows and columns."""
+DAMPING = 0.01
+"""Share of the mean second moment added to the diagonal, so that rare inputs stay finite."""
+
+
+def compensated(scaled: Array, moment: Array, unit: int, limit: int) -> Array:
+    """Integers near `scaled` (rows, fan_in) that keep ``scaled @ x`` for x of that moment.
+
+    Args:
+        scaled: weights in units of the mantissa.
+        moment: H, (fan_in, fan_in).
+        unit: mantissas are multiples of this (2 where signs are mixed).
+        limit: largest absolute mantissa.
+
+    Returns:
+        Mantissas as float64; a weight that is exactly zero stays zero.
+    """
+    size = scaled.shape[1]
+    order = np.argsort(-np.diag(moment), kind="stable")
+    damping = DAMPING * float(np.mean(np.diag(moment))) or 1.0
+    inverse = np.linalg.inv(moment[np.ix_(order, order)] + damping * np.eye(size))
+    factor = np.linalg.cholesky(inverse).T
+    left = scaled[:, order].copy()
+    absent = left == 0
+    result = np.zeros_like(left)
+    for i in range(size):
+        rounded = np.clip(unit * np.rint(left[:, i] / unit), -limit, limit)
+        result[:, i] = np.where(absent[:, i], 0.0, rounded)
+        error = np.where(absent[:, i], 0.0, left[:, i] - rounded) / factor[i, i]
+        left[:, i + 1 :] -= np.outer(error, factor[i, i + 1 :])
+    restored = np.empty_like(result)
+    restored[:, order] = result
+    return restored
+
+
+def moments(
+    program: Program, projection: Projection, stimulus: Stimulus, trace: Trace
+) -> list[Array] | None:
+    """Second moment of what each weight row sees, one matrix a group; None if too large.
+
+    Args:
+        program: float Program that ran.
+        projection: whose source is looked at.
+        stimulus: its samples.
+        trace: its result, with rasters.
+    """
+    synapse = projection.synapse
+    if int(np.prod(synapse.weight.shape[1:])) > FAN_IN_LIMIT:
+        return None
+    if projection.source == program.input.name:
+        values = stimulus.values
+        seen = values if values.ndim == 2 else values.reshape(-1, values.shape[-1])
+    else:
+        raster = trace.rasters[projection.source].s
+        seen = raster.reshape(-1, raster.shape[-1])
+    seen = seen[seen.any(axis=1)]
+    generator = np.random.default_rng(0)
+    if isinstance(synapse, Conv2d):
+        rows = _patches(synapse, seen, generator)
+    else:
+        rows = [seen[generator.permutation(len(seen))[:ROWS]].astype(np.float64)]
+    return [part.T @ part / max(len(part), 1) for part in rows]
+
+
+def _patches(synapse: Conv2d, seen: Array, generator: np.random.Generator) -> list[Array]:
+    """Random receptive fields, one array (rows, C_in / groups * K_h * K_w) a group."""
+    channels, height, width = synapse.input_shape
+    _, out_h, out_w = synapse.output_shape
+    pad_h, pad_w = synapse.padding
+    count = min(ROWS, len(seen) * out_h * out_w)
+    frames = generator.integers(0, max(len(seen), 1), count)
+    y = generator.integers(0, out_h, count) * synapse.stride[0]
+    x = generator.integers(0, out_w, count) * synapse.stride[1]
+    padded = np.zeros((len(seen), channels, height + 2 * pad_h, width + 2 * pad_w), np.float32)
+    padded[:, :, pad_h : pad_h + height, pad_w : pad_w + width] = seen.reshape(
+        -1, channels, height, width
+    )
+    taps_y = y[:, None] + synapse.dilation[0] * np.arange(synapse.weight.shape[2])
+    taps_x = x[:, None] + synapse.dilation[1] * np.arange(synapse.weight.shape[3])
+    per_group = channels // synapse.groups
+    fields = []
+    for g in range(synapse.groups):
+        block = padded[:, g * per_group : (g + 1) * per_group]
+        field = block[
+            frames[:, None, None, None],
+            np.arange(per_group)[None, :, None, None],
+            taps_y[:, None, :, None],
+            taps_x[:, None, None, :],
+        ]
+        fields.append(field.reshape(count, -1).astype(np.float64))
+    return fields
+
+
+def round_to_currents(
+    projection: Projection, source: Projection, scale: float, seen: list[Array]
+) -> Array:
+    """Mantissas of a quantised projection, rounded anew for the messages it sees.
+
+    Args:
+        projection: quantised by nearest rounding; gives exponent and sign mode.
+        source: the same in floating point.
+        scale: integer current units per unit, over the input's scale.
+        seen: from `moments`.
+    """
+    synapse = projection.synapse
+    unit, limit = (2, 254) if synapse.sign_mode == "mixed" else (1, 255)
+    weight = source.synapse.weight * (scale / 2.0**synapse.exponent)
+    parts = np.split(weight.reshape(weight.shape[0], -1), len(seen))
+    rounded = [compensated(p, h, unit, limit) for p, h in zip(parts, seen, strict=True)]
+    mantissa = np.concatenate(rounded)
+    if synapse.sign_mode == "excitatory":
+        mantissa = np.maximum(mantissa, 0)
+    elif synapse.sign_mode == "inhibitory":
+        mantissa = np.minimum(mantissa, 0)
+    return mantissa.reshape(weight.shape).astype(np.int16)
+
+
+def current_error(weight: Array, mantissa: Array, scale: float, seen: list[Array]) -> float:
+    """Root mean square error of the currents over their root mean square."""
+    error = size = 0.0
+    flat = weight.reshape(weight.shape[0], -1), mantissa.reshape(weight.shape[0], -1) / scale
+    for one, other, moment in zip(*(np.split(f, len(seen)) for f in flat), seen, strict=True):
+        error += float(np.einsum("ri,ij,rj->", one - other, moment, one - other, optimize=True))
+        size += float(np.einsum("ri,ij,rj->", one, moment, one, optimize=True))
+    return float(np.sqrt(max(error, 0.0) / size)) if size > 0 else 0.0

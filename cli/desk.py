@@ -58,7 +58,13 @@ class Desk:
         """A rich console that writes to the stream."""
         from rich.console import Console
 
-        return Console(
+        class Honest(Console):
+            """Leaves a closed pipe to cli.errors; rich would exit with 1, which means more."""
+
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError
+
+        return Honest(
             file=stream,
             color_system="auto" if self.color else None,
             width=None if stream.isatty() else PIPE_WIDTH,

@@ -41,10 +41,10 @@ def _graph(path: Path) -> Result:
 
 
 def _run(path: Path) -> Result:
-    from .report import read_run
+    from ..profiles.run_file import load_run
     from .run import show_run
 
-    facts = read_run(path)
+    facts = load_run(path)
     return Result(facts, lambda console: show_run(console, facts))
 
 

@@ -29,6 +29,11 @@ def prepare(path: Path, writes: Writes, inputs: Iterable[Path]) -> None:
             where=str(path),
             remedy="give another file to -o",
         )
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FileError(  # renaming a finished file to it would replace the device itself
+            f"cannot write {path}: it is a device or a pipe, not a regular file",
+            remedy="give a file to -o; --json prints the result to standard output",
+        )
     if writes == "folder":
         try:
             path.mkdir(parents=True, exist_ok=True)

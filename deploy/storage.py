@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from ..errors import FileError
 from ..files import write_atomically
@@ -30,7 +30,8 @@ def save_program(program: Program, path: Path) -> None:
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     header = {"format": FORMAT, "program": _describe(program, "program", arrays)}
     text = {"slipway": json.dumps(header, allow_nan=True)}
-    write_atomically(path, lambda temporary: save_file(arrays, temporary, metadata=text))
+    content = save(arrays, metadata=text)  # in memory: only then a full disk is an OSError
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def load_program(path: Path) -> Program:

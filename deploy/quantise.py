@@ -181,9 +181,8 @@ def _round_again(
     floats = {p.name: p for p in program.projections}
     projections = []
     for projection in nearest.projections:
-        seen = moments(
-            program, floats[projection.name], calibration.stimulus, calibration.trace
-        )
+        source = floats[projection.name]
+        seen = moments(program, source, calibration.stimulus, calibration.trace)
         if seen is None or not source.synapse.weight.any():
             projections.append(projection)
             continue

@@ -96,7 +96,7 @@ def summary() -> None:
 
 def _accuracy(run: dict[str, Any], samples: int) -> float:
     pairs = list(zip(run["predictions"], run["labels"], strict=True))[:samples]
-    return sum(answer == label for answer, label in pairs) / samples
+    return float(sum(answer == label for answer, label in pairs)) / samples
 
 
 if __name__ == "__main__":

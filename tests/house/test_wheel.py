@@ -91,13 +91,14 @@ def test_the_installed_package_imports(
 
 
 def test_the_installed_commands_run(python: Path, tmp_path: Path) -> None:
-    for command in (
+    commands: tuple[list[str | Path], ...] = (
         [python.parent / "slipway", "--version"],
         [python.parent / "nirexport", "--help"],
         [python, "-m", "slipway.cli", "--help"],
         [python.parent / "slipway", "costs"],
         [python.parent / "slipway", "targets"],
-    ):
+    )
+    for command in commands:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert done.stdout

@@ -16,7 +16,9 @@ from .nir_schema import Node
 
 SAME = 1e-4
 NORSE_DT = 1e-3
-SNNTORCH = "tau / r, and tau_syn / w_in, are the same everywhere, as snnTorch and SpikingJelly write it"
+SNNTORCH = (
+    "tau / r, and tau_syn / w_in, are the same everywhere, as snnTorch and SpikingJelly do it"
+)
 COUNTING = "IF nodes with r = 1 and no time constant: v += x per step, as sinabs writes it"
 
 

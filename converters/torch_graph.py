@@ -180,8 +180,12 @@ class _Translator:
         inputs = [self.values[source] for source in node.all_input_nodes]
         name = getattr(node.target, "__name__", str(node.target))
         first = inputs[0] if inputs else None
-        if node.op == "get_attr" or not inputs:
-            return self.refuse(node, "a constant" if node.op == "get_attr" else name)
+        if node.op == "get_attr":
+            what = f"{node.target}: a parameter or constant outside of a layer is not read"
+            place, remedy = str(node.target), "put it into a layer's weight or bias"
+            return self.net.refuse(place, what, remedy, self.shape(node))
+        if not inputs:
+            return self.refuse(node, name)
         if all(isinstance(value, _Constant) for value in inputs):
             return _Constant()
         if node.target is operator.getitem and isinstance(first, _CellOutput):
@@ -295,7 +299,7 @@ class _Translator:
             value = value.signal
         extra: list[fx.Node] = []
         fx.node.map_arg(rest, extra.append)
-        others = [n.name for n in extra if not isinstance(self.values[n], _State)]
+        others = [self.where(n) for n in extra if not isinstance(self.values[n], _State)]
         if not isinstance(value, Signal) or others:
             kinds = f"also {', '.join(others)}" if others else "no tensor that a layer made"
             self.net.refuse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,23 +29,44 @@ class OneStep(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """One step from the initial state."""
-        return self.model(x)
+        return self.pair(self.model(x))
+
+    def pair(self, result: Any) -> Any:
+        """Split what a model returns that just passes on its last cell's result."""
+        whole = isinstance(result, fx.Proxy) and cell_of(self, result.node) is not None
+        return (result[0], result[1]) if whole else result
 
 
 class _TwoSteps(OneStep):
     def forward(self, x: Any) -> Any:
-        first = self.model(x)
-        return first, self.model(x, first[1])
+        first = self.pair(self.model(x))
+        return first, self.pair(self.model(x, first[1]))
+
+
+class _StrayLayer(NameError):
+    """A layer that is called but not registered in the model."""
 
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return is_leaf(m) or super().is_leaf_module(m, module_qualified_name)
 
+    def path_of_module(self, mod: nn.Module) -> str:
+        try:
+            return super().path_of_module(mod)
+        except NameError as error:
+            raise _StrayLayer(type(mod).__name__) from error
+
 
 def _trace(root: nn.Module) -> fx.Graph:
     try:
         return _Tracer().trace(root)
+    except _StrayLayer as error:
+        raise ModelError(
+            f"forward calls a {error} that is no part of the model",
+            where=location(error),
+            remedy="create all layers in __init__",
+        ) from error
     except Exception as error:
         raise ModelError(
             Problem(
@@ -66,7 +88,7 @@ def trace(model: nn.Module) -> tuple[OneStep, fx.Graph]:
     root = OneStep(model)
     graph = _trace(root)
     cells = [node for node in graph.nodes if cell_of(root, node) is not None]
-    if cells and not is_cell(model):
+    if cells:
         _check_second_step(root, graph, cells)
     return root, graph
 
@@ -131,6 +153,8 @@ def _check_second_step(root: OneStep, graph: fx.Graph, cells: list[fx.Node]) -> 
         return type(a) is type(b) and bool(a == b)
 
     for a, b in zip(single, second, strict=False):
+        if (a.op, a.target) != (b.op, b.target):
+            _refuse_difference(b)
         if a in cells:
             state = _state_of(b)
             handed = (
@@ -148,7 +172,7 @@ def _check_second_step(root: OneStep, graph: fx.Graph, cells: list[fx.Node]) -> 
             b_args: Any = b.args[:1]
         else:
             a_args, b_args = (a.args, list(a.kwargs.items())), (b.args, list(b.kwargs.items()))
-        if (a.op, a.target) != (b.op, b.target) or not same(a_args, b_args):
+        if not same(a_args, b_args):
             _refuse_difference(b)
     if len(second) != len(single):
         _refuse_difference((second if len(second) > len(single) else single)[-1])
@@ -169,7 +193,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on speed, of trial runs only
             yield
     finally:
         for module, training in modes:
@@ -208,6 +233,11 @@ def _call(root: nn.Module, node: fx.Node, args: Any, kwargs: Any) -> Any:
         if rank is not None and args and args[0].ndim != rank:
             # torch would take a missing batch axis as leave to run unbatched
             raise ValueError(f"{args[0].ndim - 1} axes instead of {rank - 1}")
+        if is_cell(module):
+            try:
+                return module(*args, **kwargs)
+            except Exception:
+                return args[0], None  # its parameters are at fault: read_cell says how
         return module(*args, **kwargs)
     if node.op == "call_method":
         return getattr(args[0], str(node.target))(*args[1:], **kwargs)

@@ -64,4 +64,5 @@ def _agreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> float | None
         return None
     if not first or len(first) != len(second):
         return None
-    return sum(a == b for a, b in zip(first, second, strict=True)) / len(first)
+    equal = sum(1 for a, b in zip(first, second, strict=True) if a == b)
+    return equal / len(first)

@@ -274,11 +274,13 @@ class _Reader:
             return ()
         return tuple(found)
 
-    def table(self, values: dict[str, Any], key: str) -> dict[str, Any]:
+    def table(self, values: dict[str, Any], key: str, name: str = "") -> dict[str, Any]:
         found = values.get(key)
         if isinstance(found, dict):
             return found
-        self.wrong(key, "is missing" if found is None else f"must be a table, is {found!r}")
+        self.wrong(
+            name or key, "is missing" if found is None else f"must be a table, is {found!r}"
+        )
         return {}
 
     def count(self, table: dict[str, Any], key: str, part: str, least: int) -> int:
@@ -299,11 +301,11 @@ class _Reader:
         if table and "default" not in table:
             self.wrong(f"{key}.default", "is missing")
         parts = ("accumulate", "multiply_accumulate")
-        return {
-            kind: {part: self.count(dict(entry), f"{key}.{kind}", part, 0) for part in parts}
-            for kind, entry in table.items()
-            if isinstance(entry, dict) or self.wrong(f"{key}.{kind}", "must be a table")
-        }
+        found = {}
+        for kind in table:
+            entry = self.table(table, kind, f"{key}.{kind}")
+            found[kind] = {part: self.count(entry, f"{key}.{kind}", part, 0) for part in parts}
+        return found
 
     def cover(self, priced: set[str], unpriced: Mapping[str, str]) -> None:
         """Each term has a price or a reason, and not both."""

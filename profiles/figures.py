@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from math import floor, isfinite, log10
 from typing import Any
+from unicodedata import category
 
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "\u00b5", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
 ABSENT = "-"
+# Between figure and unit, so that no line ends there.
+_GAP = "\u00a0"
 
 
 def rounded(value: float, digits: int) -> float:
@@ -22,11 +25,11 @@ def quantity(value: float | None, unit: str, digits: int = 2) -> str:
         return ABSENT
     value = rounded(value, digits)
     if value == 0:
-        return f"0 {unit}"
+        return f"0{_GAP}{unit}"
     exponent = 3 * floor(log10(abs(value)) / 3 + 1e-12)
     exponent = min(max(exponent, -15), 9)
     scaled = rounded(value / 10.0**exponent, digits)
-    return f"{_plain(scaled, digits)} {_PREFIXES[exponent]}{unit}"
+    return f"{_plain(scaled, digits)}{_GAP}{_PREFIXES[exponent]}{unit}"
 
 
 def span(low: float | None, high: float | None, unit: str, digits: int = 2) -> str:
@@ -50,17 +53,22 @@ def percent(value: float | None, digits: int = 3) -> str:
     """A share of one."""
     if value is None or not isfinite(value):
         return ABSENT
-    return f"{_plain(rounded(100 * value, digits), digits)} %"
+    return f"{_plain(rounded(100 * value, digits), digits)}{_GAP}%"
+
+
+def share(value: float) -> str:
+    """A part of a whole, to two digits; what is below a tenth of a per cent says so."""
+    return f"<\u20090.1{_GAP}%" if 0 < value < 0.001 else percent(value, 2)
 
 
 def accuracy(value: float | None) -> str:
     """A share of right answers: one digit after the point, as a test set allows."""
-    return "no labels" if value is None else f"{100 * value:.1f} %"
+    return "no labels" if value is None else f"{100 * value:.1f}{_GAP}%"
 
 
 def plain(text: Any) -> str:
-    """Text from a file, without control characters."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in str(text))
+    """Text from a file, without control characters and marks that turn the direction."""
+    return "".join("\ufffd" if category(c)[0] == "C" else c for c in str(text))
 
 
 def short(text: Any, width: int) -> str:

@@ -41,8 +41,10 @@ def warnings_of(
         *_accuracy(entries),
         *_numbers(run),
     ]
+    found += _devices(run, priced)
     for model, estimate in priced:
-        found += _model(run, model, estimate)
+        found += _model(model, estimate)
+    found += _encoding(priced)
     return [{"code": code, "text": text} for code, text in found]
 
 
@@ -77,8 +79,8 @@ def _accuracy(entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
         drop = other["accuracy"] - main["accuracy"]
         if drop > LARGEST_DROP + 1e-12:
             text = (
-                f"Accuracy fell by {100 * drop:.1f} points from floating point to "
-                f"{main['label']} on the same samples."
+                f"Accuracy is {100 * drop:.1f} points below that of {other['label']} on the "
+                "same samples."
             )
             found.append(("accuracy_drop", text))
     return found
@@ -100,9 +102,27 @@ def _numbers(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _model(
-    run: Mapping[str, Any], model: CostModel, estimate: Estimate
+def _devices(
+    run: Mapping[str, Any], priced: Sequence[tuple[CostModel, Estimate]]
 ) -> list[tuple[str, str]]:
+    target = run.get("target")
+    others = [f"{m.name} ({plain(m.device)})" for m, _ in priced if m.device != target]
+    if not others:
+        return []
+    text = (
+        f"The program was compiled for {plain(target or 'an unnamed target')}; "
+        f"{' and '.join(others)} {'prices' if len(others) == 1 else 'price'} another device."
+    )
+    return [("other_device", text)]
+
+
+def _encoding(priced: Sequence[tuple[CostModel, Estimate]]) -> list[tuple[str, str]]:
+    names = [m.name for m, e in priced if not e.terms["encoding"].priced]
+    text = f"Encoding of the input is not priced ({', '.join(names)})."
+    return [("encoding", text)] if names else []
+
+
+def _model(model: CostModel, estimate: Estimate) -> list[tuple[str, str]]:
     found = []
     static = estimate.terms["static"].energy
     if static is not None and static.nominal > 0.5 * estimate.total.nominal:
@@ -112,21 +132,12 @@ def _model(
             "which rests on an assumed placement, decides this figure."
         )
         found.append(("static_share", text))
-    if run.get("target") != model.device:
-        text = (
-            f"{model.name} prices {plain(model.device)}, the program was compiled for "
-            f"{plain(run.get('target', 'an unnamed target'))}: an estimate for another device."
-        )
-        found.append(("other_device", text))
     if estimate.latency is not None and estimate.latency.chips > 1:
         text = (
             f"{model.name}: the neurons alone need {estimate.latency.chips} chips; time and "
             "energy between chips are not in the figures."
         )
         found.append(("several_chips", text))
-    if not estimate.terms["encoding"].priced:
-        text = f"{model.name}: encoding of the input is not priced."
-        found.append(("encoding", text))
     return found
 
 

@@ -1,0 +1,160 @@
+"""The report on a terminal: headline, energy, layers, warnings, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import figures
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+# A terminal may know ASCII only, and a copied figure should be searchable.
+_ASCII = {0x00B5: "u", 0x00A0: " ", 0x2009: " ", 0x2026: "..."}
+
+
+def render_text(report: Mapping[str, Any]) -> Group:
+    """A rich renderable of a report that `build_report` made."""
+    from rich.console import Group
+
+    parts: list[Text | Table] = [
+        *_head(report),
+        _energy(report),
+        _layers(report),
+    ]
+    if len(report["accuracy"]) > 1:
+        parts.append(_accuracy(report))
+    parts += [_line(f"warning: {w['text']}", "yellow") for w in report["warnings"]]
+    parts += _unpriced(report)
+    return Group(*parts)
+
+
+def _head(report: Mapping[str, Any]) -> list[Text]:
+    run, totals, main = report["run"], report["totals"], report["accuracy"][0]
+    means = totals["per_inference"]
+    target = run["target"] or "an unnamed target"
+    return [
+        _line(
+            f"{main['label']}, compiled for {figures.short(target, 40)}; "
+            f"{figures.number(run['samples'])} samples, {run['steps']} steps each "
+            f"({run['executed_steps']} executed); accuracy {figures.accuracy(main['accuracy'])}"
+        ),
+        _line(
+            f"per inference: {figures.number(means['spikes'])} spikes, "
+            f"{figures.number(means['synops'])} synops "
+            f"({figures.number(means['synops_all'])} with zero weights), "
+            f"{figures.number(means['neuron_updates'])} neuron updates; mean rate "
+            f"{figures.percent(report['break_even']['spike_rate'])} per neuron and step"
+        ),
+        _line(
+            f"in all: {totals['spikes']:,} spikes, {totals['synops']:,} synops "
+            f"({totals['synops_all']:,} with zero weights), "
+            f"{totals['neuron_updates']:,} neuron updates"
+        ),
+    ]
+
+
+def _energy(report: Mapping[str, Any]) -> Table:
+    rows = []
+    for model, energy in report["energy"].items():
+        latency = report["latency"][model]
+        static = energy["static"] or {}
+        rows.append(
+            (
+                figures.short(model, 30),
+                *(_joule(energy, end) for end in ("low", "nominal", "high")),
+                _joule(energy["dynamic"], "nominal"),
+                _joule(static, "nominal"),
+                figures.quantity(latency["nominal_second_per_inference"], "s"),
+                ", ".join(energy["badges"]),
+            )
+        )
+    columns = (">low", ">nominal", ">high", ">dynamic", ">static", ">time", "badge")
+    title = f"Energy per inference: {report['badge']}"
+    return _table(title, ("cost model", *columns), rows)
+
+
+def _layers(report: Mapping[str, Any]) -> Table:
+    samples, models = report["run"]["samples"], list(report["energy"])
+    rows = [
+        (
+            figures.short(row["name"], 40),
+            figures.short(row["kind"], 12),
+            figures.number(row["neurons"]),
+            figures.number(row["spikes"] / samples),
+            figures.percent(row["rate"]) if row["spiking"] else figures.ABSENT,
+            figures.number(row["synops"] / samples),
+            *(_layer_energy(row["energy"][model]) for model in models),
+        )
+        for row in report["layers"]
+    ]
+    columns = ("layer", "kind", ">neurons", ">spikes", ">rate", ">synops")
+    heads = [f">{figures.short(model, 24)}" for model in models]
+    return _table("Layers, per inference; dynamic energy", (*columns, *heads), rows)
+
+
+def _accuracy(report: Mapping[str, Any]) -> Table:
+    words = {True: "yes", False: "no: do not compare", None: "not known"}
+    rows = [
+        (
+            figures.short(entry["label"], 40),
+            figures.accuracy(entry["accuracy"]),
+            figures.number(entry["samples"]),
+            "this report" if entry["main"] else words[entry["same_samples"]],
+            figures.percent(entry["agreement"]),
+        )
+        for entry in report["accuracy"]
+    ]
+    columns = ("run", ">accuracy", ">samples", "same samples", ">same prediction")
+    return _table("Accuracy", columns, rows)
+
+
+def _unpriced(report: Mapping[str, Any]) -> list[Text]:
+    terms: dict[str, list[str]] = {}
+    for entry in report["unpriced"]:
+        terms.setdefault(entry["model"], []).append(entry["term"])
+    return [_line(f"not priced by {model}: {', '.join(t)}") for model, t in terms.items()]
+
+
+def _joule(values: Mapping[str, Any], end: str) -> str:
+    return figures.quantity(values.get(f"{end}_joule_per_inference"), "J")
+
+
+def _layer_energy(energy: Mapping[str, Any]) -> str:
+    return f"{figures.quantity(energy['nominal'], 'J')}, {figures.share(energy['share'])}"
+
+
+def _line(text: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(_ascii(text), style=style)
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A plain table; a column whose name starts with '>' is set to the right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(
+        title=Text(_ascii(title), style="bold"),
+        title_justify="left",
+        box=box.SIMPLE,
+        pad_edge=False,
+    )
+    for column in columns:
+        made.add_column(
+            Text(_ascii(column.removeprefix(">"))),
+            justify="right" if column.startswith(">") else "left",
+            overflow="fold",
+        )
+    for row in rows:
+        made.add_row(*(Text(_ascii(value)) for value in row))
+    return made
+
+
+def _ascii(text: str) -> str:
+    return figures.plain(text).translate(_ASCII)

@@ -5,11 +5,14 @@ A pickle is never executed: torch's own loader admits tensors and plain containe
 
 from __future__ import annotations
 
+import os
 import pickle
 import pickletools
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import (
     FileError,
@@ -105,7 +108,9 @@ def _load_pickle(path: Path) -> Mapping[str, torch.Tensor]:
     import torch
 
     try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on pickle protocols, for developers
+            content = torch.load(path, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
         code = _names_code(error) or _pickled_call(path)
         if code:
@@ -133,19 +138,32 @@ def _names_code(error: pickle.UnpicklingError) -> str:
 
 
 def _pickled_call(path: Path) -> str:
-    """The first function or class that a plain pickle would import, read but not run."""
-    strings: list[str] = []
+    """The first foreign function or class that the file's pickles import, read but not run."""
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                names = [n for n in archive.namelist() if n.endswith(".pkl")]
+                return next(filter(None, (_first_global(archive.open(n)) for n in names)), "")
         with open(path, "rb") as file:
-            for operation, argument, _ in pickletools.genops(file):
-                if operation.name == "GLOBAL":
-                    return str(argument)
-                if operation.name == "STACK_GLOBAL":
-                    return ".".join(strings[-2:])
-                if isinstance(argument, str):
-                    strings.append(argument)
-    except (ValueError, EOFError):
+            return _first_global(file)
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile):
         return ""  # no pickle at all
+
+
+def _first_global(file: IO[bytes]) -> str:
+    strings: list[str] = []
+    while file.read(1):  # torch's older format is several pickles in a row
+        file.seek(-1, os.SEEK_CUR)
+        for operation, argument, _ in pickletools.genops(file):
+            found = ""
+            if operation.name in ("GLOBAL", "INST"):
+                found = str(argument).replace(" ", ".")
+            elif operation.name == "STACK_GLOBAL":
+                found = ".".join(strings[-2:])
+            elif isinstance(argument, str):
+                strings.append(argument)
+            if found and not found.startswith(("torch.", "collections.OrderedDict")):
+                return found
     return ""
 
 

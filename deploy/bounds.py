@@ -169,7 +169,8 @@ def _follow(
 
 
 def _keep(state: Array, decay: Array) -> Array:
-    return -((-state * (DECAY_UNITY - decay)) // DECAY_UNITY)
+    kept: Array = -((-state * (DECAY_UNITY - decay)) // DECAY_UNITY)
+    return kept
 
 
 def _earlier(first: int | None, second: int | None) -> int | None:

@@ -91,7 +91,7 @@ def check_graph(graph: Any, target: str, *, dt: float | None = None) -> Check:
         program = lower(graph, dt=step, steps=1, target=target)
     except SlipwayError as error:
         return Check(target, nodes, {}, (*problems, *error.problems))
-    resources = {
+    resources: dict[str, dict[str, Any]] = {
         "neurons": {
             "used": sum(p.size for p in program.populations),
             "limit": chip.limits["neurons"].value,

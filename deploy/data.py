@@ -55,8 +55,9 @@ def load_data(path: Path) -> Data:
     if not path.is_file():
         raise FileError(f"there is no file {path}", remedy=remedy)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
+        with path.open("rb") as stream:  # numpy leaves the file open when it cannot read it
+            archive = np.load(stream, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
                 raise DataError(f"{path} is a bare array, not an .npz archive", remedy=remedy)
             found = {key: archive[key] for key in ("x", "y") if key in archive.files}
             names = list(archive.files)

@@ -169,11 +169,11 @@ def compose(first: Conv2d, second: Conv2d) -> Conv2d | None:
         for a in (0, 1)
     ]
     channels = outer.shape[1] if depthwise else inner.shape[1]
-    kernel = np.zeros((outer.shape[0], channels, size[0], size[1]))
+    kernel: Array = np.zeros((outer.shape[0], channels, size[0], size[1]))
     for i, j in np.ndindex(*outer.shape[2:]):
         for y, x in np.ndindex(*inner.shape[2:]):
             if depthwise:
-                tap = inner[:, 0, y, x].reshape(groups, 1, -1)
+                tap: Array = inner[:, 0, y, x].reshape(groups, 1, -1)
                 tap = np.repeat(tap, outer.shape[0] // groups, axis=1).reshape(outer.shape[:2])
                 part = outer[:, :, i, j] * tap
             else:

@@ -122,7 +122,7 @@ def _only(graph: Any, kind: type) -> str:
             where="graph",
             remedy="merge them, or compile the parts separately",
         )
-    return names[0]
+    return str(names[0])
 
 
 def _read(graph: Any, source: str) -> _Reading:

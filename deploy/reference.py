@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ def shift(total: Array, exponent: int) -> Array:
 def execute(program: Program, stimulus: Stimulus, *, record: bool = False) -> Trace:
     """Run all samples at once, all steps; arrays (N, n)."""
     fixed = program.precision == "fixed"
-    dtype = np.int64 if fixed else np.float64
+    dtype: Any = np.int64 if fixed else np.float64
     advance = step_fixed if fixed else step_float
     samples, steps = stimulus.samples, program.run_steps(stimulus.steps)
     last = program.population(program.output.population)
@@ -47,7 +48,7 @@ def execute(program: Program, stimulus: Stimulus, *, record: bool = False) -> Tr
     tape: dict[str, list[tuple[Array, Array, Array]]] = {
         p.name: [] for p in program.populations
     }
-    outputs = np.zeros((samples, last.size), dtype)
+    outputs: Array = np.zeros((samples, last.size), dtype)
 
     for t in range(1, steps + 1):
         sent = {program.input.name: stimulus.at(t).astype(dtype)}

@@ -61,7 +61,9 @@ def compensated(scaled: Array, moment: Array, unit: int, limit: int) -> Array:
 def moments(
     program: Program, projection: Projection, stimulus: Stimulus, trace: Trace
 ) -> list[Array] | None:
-    """Second moment of what each weight row sees, one matrix a group; None if too large.
+    """Second moment of what each weight row sees, one matrix a group.
+
+    None where the source is silent or the fan-in too large.
 
     Args:
         program: float Program that ran.
@@ -79,12 +81,14 @@ def moments(
         raster = trace.rasters[projection.source].s
         seen = raster.reshape(-1, raster.shape[-1])
     seen = seen[seen.any(axis=1)]
+    if not len(seen):
+        return None
     generator = np.random.default_rng(0)
     if isinstance(synapse, Conv2d):
         rows = _patches(synapse, seen, generator)
     else:
         rows = [seen[generator.permutation(len(seen))[:ROWS]].astype(np.float64)]
-    return [part.T @ part / max(len(part), 1) for part in rows]
+    return [part.T @ part / len(part) for part in rows]
 
 
 def _patches(synapse: Conv2d, seen: Array, generator: np.random.Generator) -> list[Array]:
@@ -93,7 +97,7 @@ def _patches(synapse: Conv2d, seen: Array, generator: np.random.Generator) -> li
     _, out_h, out_w = synapse.output_shape
     pad_h, pad_w = synapse.padding
     count = min(ROWS, len(seen) * out_h * out_w)
-    frames = generator.integers(0, max(len(seen), 1), count)
+    frames = generator.integers(0, len(seen), count)
     y = generator.integers(0, out_h, count) * synapse.stride[0]
     x = generator.integers(0, out_w, count) * synapse.stride[1]
     padded = np.zeros((len(seen), channels, height + 2 * pad_h, width + 2 * pad_w), np.float32)

@@ -89,7 +89,7 @@ class Run:
     @property
     def predictions(self) -> Array:
         """Class of each sample: the output with the largest value, the first on a tie."""
-        return np.argmax(self.trace.outputs, axis=1)
+        return np.asarray(np.argmax(self.trace.outputs, axis=1))
 
     @property
     def accuracy(self) -> float | None:

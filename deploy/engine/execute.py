@@ -81,7 +81,7 @@ class _Runner:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.fixed = program.precision == "fixed"
-        self.number = np.int32 if self.fixed else np.float64
+        self.number: Any = np.int32 if self.fixed else np.float64
         self.order = {program.input.name: channels_last(program.input.shape)}
         self.order |= {p.name: channels_last(p.shape) for p in program.populations}
         self.ring = 2 + max((p.delay for p in program.projections), default=0)
@@ -90,7 +90,7 @@ class _Runner:
 
     def _synapse(self, projection: Projection) -> _Synapse:
         synapse = projection.synapse
-        weight = synapse.weight.astype(np.int32 if self.fixed else np.float64)
+        weight: Array = synapse.weight.astype(self.number)
         exponent = synapse.exponent if self.fixed else 0
         if exponent > 0:
             weight = weight << exponent
@@ -158,7 +158,7 @@ class _Runner:
             if last.depth < t <= last.depth + stimulus.steps:
                 self._read(window, states[last.name])
         inverse = np.argsort(self.order[last.name])
-        outputs = window[:, inverse]
+        outputs: Array = window[:, inverse]
         if program.output.readout == "mean" and not self.fixed:
             outputs = outputs / stimulus.steps
         counts = {program.input.name: source.count()}
@@ -278,8 +278,8 @@ class _Source:
     def count(self) -> Array:
         values, steps = self.stimulus.values, self.stimulus.steps
         if self.frames:
-            return (values != 0).astype(np.int64) * steps
-        return np.count_nonzero(values, axis=1).astype(np.int64)
+            return np.asarray(values != 0, np.int64) * steps
+        return np.asarray(np.count_nonzero(values, axis=1), np.int64)
 
 
 def _join(parts: list[Trace]) -> Trace:

@@ -109,7 +109,7 @@ def cuba_lif_fixed(
     u, v, arriving int32 (B, n); spikes uint8; messages int32 (B, n) counts spikes;
     saturated int64 (B,); parameters int64 (4, n): du, dv, bias, threshold (shifted).
     """
-    limit = 2**23 - 1
+    limit = np.int64(2**23 - 1)
     for b in prange(u.shape[0]):
         clipped = 0
         for i in range(u.shape[1]):

@@ -70,7 +70,8 @@ class CubaLif:
 
 def _decay(state: Array, decay: Array) -> Array:
     product = state * (DECAY_UNITY - decay)
-    return np.sign(product) * (np.abs(product) >> 12)
+    decayed: Array = np.sign(product) * (np.abs(product) >> 12)
+    return decayed
 
 
 def step_fixed(

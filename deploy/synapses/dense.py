@@ -42,10 +42,11 @@ class Dense:
 
     def accumulate(self, x: Array) -> Array:
         """Sum of weighted messages before the exponent; x (..., n_in) -> (..., n_out)."""
-        return np.matmul(x, self.weight.T.astype(x.dtype))
+        total: Array = np.matmul(x, self.weight.T.astype(x.dtype))
+        return total
 
     def fan_out(self, nonzero: bool) -> Array:
         """Synapses that leave each source element, int64 (n_in,)."""
         if nonzero:
-            return np.count_nonzero(self.weight, axis=0).astype(np.int64)
+            return np.asarray(np.count_nonzero(self.weight, axis=0), np.int64)
         return np.full(self.in_size, self.out_size, np.int64)

@@ -12,6 +12,7 @@ from slipway.deploy import reference
 from slipway.deploy.engine import execute as fast
 from slipway.deploy.lava import execute_many, probe
 from slipway.deploy.program import Program
+from slipway.deploy.synapses.conv2d import Conv2d
 from slipway.deploy.trace import Trace
 
 from .networks import KINDS, random_case
@@ -75,7 +76,7 @@ def synapse_kinds(program: Program) -> set[str]:
             found.add("delay")
         if projection.source == projection.target:
             found.add("recurrent")
-        if kind == "Conv2d":
+        if isinstance(projection.synapse, Conv2d):
             found.add("depthwise" if projection.synapse.groups > 1 else "full convolution")
     return found
 

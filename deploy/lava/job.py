@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,58 @@ from ..trace import Raster, Stimulus, Trace
 Array = npt.NDArray[Any]
 
 
-def save_network(folder: Path, program: Program, stimulus: Stimulus) -> None:
-    """Write one network and its input."""
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A file of results: `field` of the input or population `owner`."""
+
+    owner: str
+    field: str
+    file: str
+    shape: tuple[int, ...]
+    dtype: type
+
+
+def list_records(program: Program, stimulus: Stimulus, record: bool) -> list[Record]:
+    """The result files of a network."""
+    samples, steps = stimulus.samples, program.run_steps(stimulus.steps)
+    fixed = program.precision == "fixed"
+    wide, state = (np.int64, np.int32) if fixed else (np.float64, np.float64)
+    made: list[Record] = []
+
+    def add(owner: str, field: str, index: int, shape: tuple[int, ...], dtype: type) -> None:
+        made.append(Record(owner, field, f"{field}.{index}.npy", shape, dtype))
+
+    add(program.input.name, "messages", 0, (samples, program.input.size), np.int64)
+    add(program.input.name, "progress", 0, (1,), np.int64)
+    for index, population in enumerate(program.populations, start=1):
+        name, size = population.name, population.size
+        add(name, "messages", index, (samples, size), np.int64)
+        add(name, "saturated", index, (samples,), np.int64)
+        if name == program.output.population:
+            add(name, "outputs", index, (samples, size), wide)
+        if record:
+            add(name, "s", index, (samples, steps, size), np.bool_)
+            add(name, "u", index, (samples, steps, size), state)
+            add(name, "v", index, (samples, steps, size), state)
+    return made
+
+
+def save_network(folder: Path, program: Program, stimulus: Stimulus, record: bool) -> None:
+    """Write one network, its input, and its result files full of zeros.
+
+    They take their room on the disk now: a model that writes to a file mapped into memory
+    would be killed where the disk is full. Raises OSError.
+    """
     folder.mkdir()
     save_program(program, folder / "program.slip")
     (folder / "steps").write_text(str(stimulus.steps))
     np.save(folder / "stimulus.npy", stimulus.values)
+    for made in list_records(program, stimulus, record):
+        path = folder / made.file
+        np.lib.format.open_memmap(path, mode="w+", dtype=made.dtype, shape=made.shape)
+        if hasattr(os, "posix_fallocate"):
+            with open(path, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def load_network(folder: Path) -> tuple[Program, Stimulus]:
@@ -40,36 +87,6 @@ def load_network(folder: Path) -> tuple[Program, Stimulus]:
     stimulus = np.load(folder / "stimulus.npy", mmap_mode="r")
     steps = int((folder / "steps").read_text())
     return load_program(folder / "program.slip"), Stimulus(stimulus, steps)
-
-
-def make_records(
-    folder: Path, program: Program, stimulus: Stimulus, record: bool
-) -> dict[str, dict[str, str]]:
-    """Create the result files: name of input or population -> field -> file name."""
-    samples, steps = stimulus.samples, program.run_steps(stimulus.steps)
-    fixed = program.precision == "fixed"
-    wide, state = (np.int64, np.int32) if fixed else (np.float64, np.float64)
-    made: dict[str, dict[str, str]] = {}
-
-    def create(owner: str, field: str, index: int, shape: tuple[int, ...], dtype: Any) -> None:
-        name = f"{field}.{index}.npy"
-        np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=shape)
-        made.setdefault(owner, {})[field] = name
-
-    create(program.input.name, "messages", 0, (samples, program.input.size), np.int64)
-    create(program.input.name, "progress", 0, (1,), np.int64)
-    made[program.input.name]["stimulus"] = "stimulus.npy"
-    for index, population in enumerate(program.populations, start=1):
-        name, size = population.name, population.size
-        create(name, "messages", index, (samples, size), np.int64)
-        create(name, "saturated", index, (samples,), np.int64)
-        if name == program.output.population:
-            create(name, "outputs", index, (samples, size), wide)
-        if record:
-            create(name, "s", index, (samples, steps, size), np.bool_)
-            create(name, "u", index, (samples, steps, size), state)
-            create(name, "v", index, (samples, steps, size), state)
-    return made
 
 
 def read_trace(folder: Path, program: Program, stimulus: Stimulus, record: bool) -> Trace:

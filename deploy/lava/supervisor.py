@@ -87,7 +87,7 @@ def execute_many(
         settings = {"networks": len(jobs), "record": record, "convolution": convolution}
         (job / "settings.json").write_text(json.dumps(settings))
         for index, (program, stimulus) in enumerate(jobs):
-            save_network(job / str(index), program, stimulus)
+            save_network(job / str(index), program, stimulus, record)
         _supervise(job, DEFAULT_TIMEOUT if timeout is None else timeout, jobs)
         return [
             read_trace(job / str(index), program, stimulus, record)
@@ -154,11 +154,13 @@ def _environment(job: Path) -> dict[str, str]:
     # Lava's parallelism is one process a population and projection.
     values |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     values["TMPDIR"] = str(job)
+    # The worker's current folder is the job's: what is relative here must still be found.
+    found = values.get("PYTHONPATH", "").split(os.pathsep)
     package = Path(sys.modules[__name__.partition(".")[0]].__file__ or "").parent
     if package.name == "slipway" and package.parent.name != "site-packages":
-        # Found over sys.path, not installed: the worker must find it too.
-        found = [str(package.parent), values.get("PYTHONPATH", "")]
-        values["PYTHONPATH"] = os.pathsep.join(part for part in found if part)
+        # Found over sys.path, not installed.
+        found = [str(package.parent), *found]
+    values["PYTHONPATH"] = os.pathsep.join(os.path.abspath(part) for part in found if part)
     return values
 
 

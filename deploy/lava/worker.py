@@ -22,8 +22,8 @@ from typing import Any
 
 from .compatibility import import_lava
 from .job import (
+    list_records,
     load_network,
-    make_records,
     note_segment,
     report_failure,
     unlink_segments,
@@ -74,7 +74,9 @@ def run_network(
     """Run all samples of one network as one stream; results go to the folder."""
     program, stimulus = load_network(folder)
     period = program.run_steps(stimulus.steps)
-    files = make_records(folder, program, stimulus, record)
+    files: dict[str, dict[str, str]] = {program.input.name: {"stimulus": "stimulus.npy"}}
+    for made in list_records(program, stimulus, record):
+        files.setdefault(made.owner, {})[made.field] = made.file
     if not stimulus.samples * period:
         return
     depth = program.population(program.output.population).depth

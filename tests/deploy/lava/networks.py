@@ -201,6 +201,15 @@ def convolution(**geometry: Any) -> Case:
     )
 
 
+def tall_convolution() -> Case:
+    """More rows and channels than an int8 holds."""
+    shape = (130, 140, 1)
+    synapse = Conv2d(weights(22, 2, 130, 2, 1, low=-9, high=10), shape, stride=(3, 1))
+    return network(
+        shape, [("a", synapse.output_shape, neuron(vth=200))], [("input", "a", synapse, 0)]
+    )
+
+
 def apart() -> Case:
     """Two populations that nothing links to the input, one of them to nothing at all."""
     return network(
@@ -274,6 +283,7 @@ FIXED: dict[str, Callable[[], Case]] = {
     "conv, stride and padding": lambda: convolution(stride=(2, 1), padding=(2, 1), exponent=3),
     "conv, dilation": lambda: convolution(dilation=(2, 3), padding=(0, 2), exponent=-2),
     "conv, groups": lambda: convolution(groups=2, stride=(1, 2)),
+    "conv, 140 rows, 130 channels": tall_convolution,
     "apart": apart,
     "saturating": saturating,
 }

@@ -94,7 +94,7 @@ def test_a_stream_equals_one_run_per_sample() -> None:
 def test_a_stream_equals_stock_lava(tmp_path: Path, name: str) -> None:
     """Not one line of slipway runs inside the models here, and each sample is alone."""
     program, stimulus = networks.FIXED[name]()
-    save_network(tmp_path / "0", program, stimulus)
+    save_network(tmp_path / "0", program, stimulus, False)
     script = Path(__file__).parent / "stock_run.py"
     subprocess.run([sys.executable, script, tmp_path], check=True, cwd=tmp_path, timeout=100)
     found = lava.execute(program, stimulus, record=True)

@@ -219,3 +219,16 @@ def test_works_from_any_folder(
 ) -> None:
     monkeypatch.chdir("/")
     lava.execute(*networks.sign_modes())
+
+
+def test_the_worker_finds_what_its_parent_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's current folder is another one: nothing may depend on it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"here{os.pathsep}{os.pathsep}/there")
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    found = supervisor._environment(Path("/job"))
+    assert found["PYTHONPATH"].split(os.pathsep)[-2:] == [str(tmp_path / "here"), "/there"]
+    assert found["TMPDIR"] == "/job"
+    assert "PYTHONWARNINGS" not in found

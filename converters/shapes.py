@@ -106,6 +106,17 @@ _RULES = {
 }
 
 
+def _own_shapes(node: Node) -> tuple[Shape, Shape] | None:
+    """Shapes in and out that a node fixes by itself, so that the search goes on behind it."""
+    weight = node.fields.get("weight")
+    if weight is not None and weight.ndim == 2:
+        return (weight.shape[1],), (weight.shape[0],)
+    if node.kind in ELEMENTWISE:
+        own = next(iter(node.fields.values())).shape
+        return own, own
+    return None
+
+
 def output_shape(node: Node, given: Shape) -> Shape:
     """Shape that a node sends if it is given one. Raises ShapeError if it cannot take it."""
     return _RULES[node.kind](node.fields, given)
@@ -142,10 +153,10 @@ def infer(
                 shapes[end] = (given, output_shape(nodes[end], given))
             except ShapeError as error:
                 refuse(start, end, str(error))
-                weight = nodes[end].fields.get("weight")
-                if weight is None or weight.ndim != 2:
+                own = _own_shapes(nodes[end])
+                if own is None:
                     continue
-                shapes[end] = ((weight.shape[1],), (weight.shape[0],))
+                shapes[end] = own
             ready.append(end)
     for start, end in edges:
         fits = start not in shapes or end not in shapes or shapes[start][1] == shapes[end][0]

@@ -29,7 +29,7 @@ ONLY_IN = {
     "nirtorch": ("models", "converters"),
     "sklearn": ("models",),
     "lava": ("deploy/lava",),
-    "numba": ("deploy/engine", "deploy"),
+    "numba": ("deploy/engine", "models"),
     "jinja2": ("profiles",),
     "typer": ("cli",),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .tree import ROOT, belongs, folders, settings
+from .tree import ROOT, belongs, folders, settings, sources
 
 # Files of the package folders that are not installed.
 NOT_INSTALLED = {".py", ".pyc", ".nbi", ".nbc", ".md"}
@@ -42,10 +42,9 @@ def test_every_data_file_is_matched_by_exactly_one_pattern() -> None:
 
 
 def test_no_file_has_grown_past_one_sitting() -> None:
-    paths = [path for path in ROOT.rglob("*.py") if ".venv" not in str(path)]
     long = {
-        str(path.relative_to(ROOT)): lines
-        for path in paths
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+        str(path): lines
+        for path in sources()
+        if (lines := len((ROOT / path).read_text(encoding="utf-8").splitlines())) > 400
     }
     assert long == {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .figures import short
+
 _ENGINES = {"fast": "fast engine", "lava": "Lava", "reference": "NumPy reference"}
 _PRECISIONS = {"fixed": "fixed point", "float": "floating point"}
 
@@ -36,7 +38,8 @@ def accuracies(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def label(run: Mapping[str, Any]) -> str:
     """Engine and precision in words."""
     engine, precision = run["engine"], run["precision"]
-    return f"{_ENGINES.get(engine, engine)}, {_PRECISIONS.get(precision, precision)}"
+    names = _ENGINES.get(engine, engine), _PRECISIONS.get(precision, precision)
+    return ", ".join(short(name, 40) for name in names)
 
 
 def same_samples(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:

@@ -12,7 +12,7 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup
 
-from .figures import quantity, short
+from .figures import plain, quantity, short
 
 # Rows beyond this number are left to the table beside the chart.
 MOST_ROWS = 60
@@ -164,7 +164,7 @@ def _svg(
         '<title id="{key}-t">{title}</title><desc id="{key}-d">{words}.</desc>{body}</svg>'
     ).format(
         key=key,
-        title=title,
+        title=plain(title),
         words=words or "no rows",
         height=height,
         body=Markup("").join(parts),

@@ -39,7 +39,11 @@ def render_html(report: Mapping[str, Any]) -> str:
 
     source = resources.files(__package__) / "templates" / "report.html"
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(
         plain=figures.plain,
@@ -138,6 +142,12 @@ def _layer_chart(key: str, model: str, layers: list[Mapping[str, Any]]) -> Marku
         text = f"{figures.quantity(energy['nominal'], 'J')}, {figures.share(energy['share'])}"
         rows.append(Bar(row["name"], energy["nominal"], text))
     return bars(key, f"Dynamic energy per inference by layer, {model}", rows)
+
+
+def _clean(value: Any) -> Any:
+    """No control characters in any text of the page, wherever it comes from."""
+    text = isinstance(value, str) and not isinstance(value, Markup)
+    return figures.plain(value) if text else value
 
 
 def _si(value: float, unit: str) -> str:

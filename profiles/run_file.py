@@ -102,9 +102,32 @@ def _accuracy(value: Mapping[str, Any]) -> list[str]:
 
 def _optional(value: Mapping[str, Any]) -> list[str]:
     """Tables that need not be there, but must be tables if they are."""
-    keys = ("compile", "provenance", "input")
-    return [
-        f"{key} must be a table, is {value[key]!r:.60}"
-        for key in keys
-        if value.get(key) is not None and not isinstance(value[key], Mapping)
-    ]
+    wrong: list[str] = []
+    for key in ("compile", "provenance", "input"):
+        _table(value, key, key, wrong)
+    report = value.get("compile")
+    if isinstance(report, Mapping):
+        for part in ("populations", "projections"):
+            name = f"compile.{part}"
+            for entry, found in _table(report, part, name, wrong).items():
+                _table({entry: found}, entry, f"{name}.{entry}", wrong)
+        for name, entry in _table(report, "populations", "", []).items():
+            for part in ("bounds", "error") if isinstance(entry, Mapping) else ():
+                _table(entry, part, f"compile.populations.{name}.{part}", wrong)
+        if not isinstance(report.get("warnings") or [], list):
+            wrong.append("compile.warnings must be a list")
+    for name, entry in _table(value, "populations", "", []).items():
+        if isinstance(entry, Mapping):
+            key = "spikes_per_sample"
+            _table(entry, key, f"populations.{name}.{key}", wrong)
+    return wrong
+
+
+def _table(
+    value: Mapping[str, Any], key: str, name: str, wrong: list[str]
+) -> Mapping[str, Any]:
+    found = value.get(key)
+    if found is None or isinstance(found, Mapping):
+        return found or {}
+    wrong.append(f"{name} must be a table, is {found!r:.60}")
+    return {}

@@ -23,6 +23,8 @@ def render_text(report: Mapping[str, Any]) -> Group:
     parts: list[Text | Table] = [
         *_head(report),
         _energy(report),
+        *(_line(f"{m}: {'; '.join(e['badges'])}") for m, e in report["energy"].items()),
+        _line(""),
         _layers(report),
     ]
     if len(report["accuracy"]) > 1:
@@ -69,10 +71,9 @@ def _energy(report: Mapping[str, Any]) -> Table:
                 _joule(energy["dynamic"], "nominal"),
                 _joule(static, "nominal"),
                 figures.quantity(latency["nominal_second_per_inference"], "s"),
-                ", ".join(energy["badges"]),
             )
         )
-    columns = (">low", ">nominal", ">high", ">dynamic", ">static", ">time", "badge")
+    columns = (">low", ">nominal", ">high", ">dynamic", ">static", ">time")
     title = f"Energy per inference: {report['badge']}"
     return _table(title, ("cost model", *columns), rows)
 
@@ -82,7 +83,6 @@ def _layers(report: Mapping[str, Any]) -> Table:
     rows = [
         (
             figures.short(row["name"], 40),
-            figures.short(row["kind"], 12),
             figures.number(row["neurons"]),
             figures.number(row["spikes"] / samples),
             figures.percent(row["rate"]) if row["spiking"] else figures.ABSENT,
@@ -91,7 +91,7 @@ def _layers(report: Mapping[str, Any]) -> Table:
         )
         for row in report["layers"]
     ]
-    columns = ("layer", "kind", ">neurons", ">spikes", ">rate", ">synops")
+    columns = ("layer", ">neurons", ">spikes", ">rate", ">synops")
     heads = [f">{figures.short(model, 24)}" for model in models]
     return _table("Layers, per inference; dynamic energy", (*columns, *heads), rows)
 
@@ -146,10 +146,13 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) ->
         pad_edge=False,
     )
     for column in columns:
+        figure = column.startswith(">")
         made.add_column(
             Text(_ascii(column.removeprefix(">"))),
-            justify="right" if column.startswith(">") else "left",
+            justify="right" if figure else "left",
             overflow="fold",
+            no_wrap=figure,
+            min_width=None if figure else 10,
         )
     for row in rows:
         made.add_row(*(Text(_ascii(value)) for value in row))

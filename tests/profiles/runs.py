@@ -150,7 +150,7 @@ def chain(layers: int, *, samples: int = 200, name: str = "layer") -> dict[str, 
     run = faces(samples=samples)
     names = [f"{name}_{n:02d}" for n in range(layers)]
     run["populations"] = {
-        n: population("LIF", (256,), (300 - 5 * i) * samples, samples, 48)
+        n: population("LIF", (256,), max(1, 300 - 5 * i) * samples, samples, 48)
         for i, n in enumerate(names)
     }
     run["projections"] = {

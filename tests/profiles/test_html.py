@@ -1,0 +1,215 @@
+"""The page: one file, safe with any name, readable without its charts."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from slipway.profiles.html import render_html
+from slipway.profiles.report import build_report
+
+from .runs import chain, faces
+
+VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style><script>1</script>",
+    "</title></svg>{{ 7 * 7 }}{% raw %}",
+    "&lt;b&gt;",
+    "\x1b[31mred\u202e\x00",
+    "x" * 3000,
+]
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text, and checks that tags are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.svgs: list[dict[str, Any]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "svg":
+            self.svgs.append({**dict(attrs), "inside": []})
+        if self.svgs and "svg" in self.open:
+            self.svgs[-1]["inside"].append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page_of(*runs: dict[str, Any]) -> tuple[str, Page]:
+    text = render_html(build_report(runs or [faces()]))
+    page = Page(text)
+    assert page.open == []
+    return text, page
+
+
+def renamed(name: str) -> dict[str, Any]:
+    """The run of faces with a population, a target and a file of that name."""
+    text = json.dumps(faces()).replace('"hidden"', '"NAME"').replace("hidden->", "NAME->")
+    run: dict[str, Any] = json.loads(text.replace("NAME", json.dumps(name)[1:-1]))
+    run["target"] = run["provenance"]["program"]["file"] = name
+    run["provenance"]["command"] = run["provenance"]["platform"] = name
+    run["engine"] = run["populations"][name]["kind"] = name
+    run["compile"]["warnings"] = [name]
+    run["compile"]["populations"][name] = {"kind": name, "scale": name, "bounds": {"v": [name]}}
+    run["projections"]["frames->conv1"]["kind"] = name
+    return run
+
+
+def test_is_one_page_without_any_reference() -> None:
+    text, page = page_of()
+    assert text.startswith("<!doctype html>")
+    assert not {"script", "link", "img", "iframe", "object", "base", "form", "a"} & set(
+        page.tags
+    )
+    assert not [a for a in page.attributes if a[1] in ("src", "href", "srcset", "action")]
+    assert not [a for a in page.attributes if a[1].startswith("on")]
+    assert "url(" not in text
+    assert "@import" not in text
+    links = set(re.findall(r"https?://[^\s\"'<]+", text))
+    assert links <= {"http://www.w3.org/2000/svg"}
+    assert "default-src 'none'" in text
+
+
+@pytest.mark.parametrize(
+    ("run", "limit"), [(faces(), 80_000), (chain(40), 200_000), (chain(200), 900_000)]
+)
+def test_size(run: dict[str, Any], limit: int) -> None:
+    assert len(page_of(run)[0].encode()) < limit
+
+
+def test_forty_long_names_stay_below_the_budget() -> None:
+    assert len(page_of(chain(40, name="a_very_long_layer_name" * 20))[0].encode()) < 300_000
+
+
+def test_charts_have_text_alternatives() -> None:
+    text, page = page_of(faces(), faces())
+    assert len(page.svgs) == 7
+    keys = []
+    for svg in page.svgs:
+        assert svg["role"] == "img"
+        title, description = str(svg["aria-labelledby"]).split()
+        keys += [title, description]
+        assert f'<title id="{title}">' in text
+        assert f'<desc id="{description}">' in text
+        assert {"title", "desc", "text"} <= set(svg["inside"])
+    identifiers = [value for _, name, value in page.attributes if name == "id"]
+    assert sorted(identifiers) == sorted(keys)
+    assert len(set(identifiers)) == len(identifiers)
+
+
+def test_every_figure_of_a_chart_is_in_a_table_too() -> None:
+    text, _ = page_of()
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", text)
+    shown = re.findall(r'<text class="value"[^>]*>([^<]*)</text>', text)
+    assert len(shown) > 15
+    for figure in shown:
+        for part in figure.split(", "):
+            assert part in cells or part == "does not spike"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_text_and_nothing_else(name: str) -> None:
+    _, plain = page_of()
+    text, page = page_of(renamed(name))
+    assert set(page.tags) == set(plain.tags)
+    assert not [a for a in page.attributes if a[1] in ("src", "href", "onerror")]
+    assert "<script" not in text
+    assert "\x1b" not in text
+    assert "\x00" not in text
+    assert "\u202e" not in text
+    if len(name) < 60 and name.isprintable():
+        assert name in page.text
+
+
+def test_headline_carries_the_badge_and_the_band() -> None:
+    _, page = page_of()
+    words = page.text.replace("\u00a0", " ")
+    for expected in (
+        "63.4 %",
+        "65 \u00b5J",
+        "per inference, 31 \u00b5J to 790 \u00b5J",
+        "779,000",
+        "pre-silicon prices",
+        "Total, partial",
+        "not priced",
+        "placement is not known",
+        "slipway run student.slip --data test.npz -o run.json",
+        "Loihi 1 has no graded spikes",
+        "IEEE Micro",
+    ):
+        assert expected in words, expected
+    assert words.count("estimate, not a measurement") >= 4
+
+
+def test_compile_report_is_there_and_folded() -> None:
+    _, page = page_of()
+    assert page.tags.count("details") == 4
+    assert not [a for a in page.attributes if a[:2] == ("details", "open")]
+    assert "hidden: 3 weights were rounded to zero" in page.text
+    assert "-3,000,000 to 4,000,000" in page.text
+    run = faces()
+    run["compile"] = {}
+    assert "Compile report" not in page_of(run)[1].text
+
+
+def test_silent_and_unlabelled() -> None:
+    _, page = page_of(faces(silent=True, labels=False))
+    assert "no labels" in page.text
+    run = faces(silent=True)
+    for entry in run["projections"].values():
+        entry["synops"] = entry["synops_all"] = 0
+    assert "Static power" in page_of(run)[1].text
+
+
+def test_more_layers_than_charts_show() -> None:
+    _, page = page_of(chain(70))
+    assert "The charts show the first 60 layers; the table has all 70." in page.text
+    assert "10 more rows are in the table" in page.text
+    assert "layer_69" in page.text
+
+
+def test_runs_beside_each_other() -> None:
+    other = faces()
+    other["engine"], other["precision"], other["accuracy"] = "lava", "float", 0.7
+    _, page = page_of(faces(), other)
+    assert "Lava, floating point" in page.text
+    assert "Beside it" in page.text
+    other["provenance"]["data"]["sha256"] = "00"
+    assert "no: do not compare" in page_of(faces(), other)[1].text
+
+
+def test_dark_phone_and_print_are_cared_for() -> None:
+    text, _ = page_of()
+    for rule in ("prefers-color-scheme:dark", "max-width:560px", "@media print", "viewport"):
+        assert rule in text
+
+
+def test_no_placeholder_is_left() -> None:
+    _, page = page_of()
+    for word in ("None", "nan", "{{", "Undefined", "Traceback"):
+        assert word not in page.text

@@ -1,0 +1,118 @@
+"""Reading run.json, and what is said of one that is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slipway.errors import FileError
+from slipway.profiles.report import build_report
+from slipway.profiles.run_file import load_run
+
+from .runs import faces
+
+
+def written(tmp_path: Path, value: Any) -> Path:
+    path = tmp_path / "run.json"
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return path
+
+
+def test_reads_what_run_writes(tmp_path: Path) -> None:
+    run = faces()
+    assert load_run(written(tmp_path, run)) == run
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("[1]", "is no result of `slipway run`"),
+        ("null", "is no result of `slipway run`"),
+        ("{}", "format is None, this version of slipway reads 1"),
+    ],
+)
+def test_no_run(tmp_path: Path, content: str, expected: str) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(FileError) as caught:
+        load_run(path)
+    assert expected in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "make one with: slipway run" in str(caught.value)
+
+
+def test_absent(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="cannot read: No such file"):
+        load_run(tmp_path / "absent.json")
+    with pytest.raises(FileError, match="cannot read"):
+        load_run(tmp_path)
+
+
+def test_other_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(b"\x89PNG\r\n\xff")
+    with pytest.raises(FileError, match="is no JSON"):
+        load_run(path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "expected"),
+    [
+        (("format",), 2, "format is 2"),
+        (("engine",), None, "engine is missing"),
+        (("samples",), 0, "samples must be an integer from 1, is 0"),
+        (("samples",), "many", "samples must be an integer from 1, is 'many'"),
+        (("executed_steps",), None, "executed_steps is missing"),
+        (("populations",), {}, "populations must be a table"),
+        (("populations", "conv1"), 3, "populations.conv1 must be a table"),
+        (
+            ("populations", "conv1", "spikes"),
+            1.5,
+            "conv1.spikes must be an integer",
+        ),
+        (
+            ("populations", "conv1", "spikes"),
+            True,
+            "conv1.spikes must be an integer",
+        ),
+        (("populations", "conv1", "neuron_updates"), -1, "neuron_updates must be an integer"),
+        (("projections", "frames->conv1", "synops"), None, "synops is missing"),
+        (("projections", "frames->conv1", "graded"), 1, "graded must be true or false, is 1"),
+        (
+            ("projections", "frames->conv1", "target"),
+            "x",
+            "x', which is no population",
+        ),
+        (("projections", "frames->conv1", "source"), 3, "source is missing"),
+        (("accuracy",), 63, "accuracy must be null or from 0 to 1, is 63"),
+        (("compile",), "fine", "compile must be a table"),
+        (("compile", "populations"), [1], "compile.populations must be a table"),
+        (("compile", "projections"), {"a": 1}, "compile.projections.a must be a table"),
+        (("compile", "warnings"), "none", "compile.warnings must be a list"),
+        (("populations", "conv1", "spikes_per_sample"), 3, "spikes_per_sample must be a table"),
+    ],
+)
+def test_wrong_key_is_named(
+    tmp_path: Path, keys: tuple[str, ...], value: Any, expected: str
+) -> None:
+    run = faces()
+    inner = run
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    with pytest.raises(FileError) as caught:
+        load_run(written(tmp_path, run))
+    assert expected in str(caught.value)
+    with pytest.raises(FileError, match="run 1"):
+        build_report([run])
+
+
+def test_all_wrong_keys_at_once(tmp_path: Path) -> None:
+    run = faces()
+    del run["engine"], run["samples"]
+    with pytest.raises(FileError) as caught:
+        load_run(written(tmp_path, run))
+    assert len(caught.value.problems) == 2

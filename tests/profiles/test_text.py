@@ -1,0 +1,63 @@
+"""The report on a terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+from slipway.profiles.report import build_report
+from slipway.profiles.text import render_text
+
+from .runs import chain, faces
+from .test_html import HOSTILE, renamed
+
+
+def printed(*runs: dict[str, Any], width: int = 120) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(render_text(build_report(runs or [faces()])))
+    return stream.getvalue()
+
+
+def test_says_what_the_page_says() -> None:
+    text = printed()
+    for expected in (
+        "fast engine, fixed point, compiled for loihi2",
+        "accuracy 63.4 %",
+        "803,500 spikes, 389,336,000 synops",
+        "Energy per inference: estimate, not a measurement",
+        "65 uJ",
+        "790 uJ",
+        "340 us",
+        "loihi1_davies: estimate, not a measurement; counts simulated; pre-silicon prices",
+        "warning: Encoding of the input is not priced",
+        "not priced by loihi1_davies: axon_out, noc, barrier, io",
+        "0.814 %",
+    ):
+        assert expected in text, expected
+
+
+def test_runs_beside_each_other() -> None:
+    other = faces()
+    other["engine"] = "lava"
+    text = printed(faces(), other)
+    assert "Lava, fixed point" in text
+    assert "same prediction" in text
+    assert "same prediction" not in printed()
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "[bold red]name[/]"])
+def test_names_are_text(name: str) -> None:
+    text = printed(renamed(name))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    if name.startswith("["):
+        assert name in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_fits(width: int) -> None:
+    text = printed(chain(40), width=width)
+    assert max(map(len, text.splitlines())) <= width
+    assert width < 80 or "layer_39" in text

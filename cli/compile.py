@@ -20,7 +20,7 @@ _ERRORS = ("rate_cosine", "raster_cosine", "spikes_float", "spikes_fixed", "memb
 
 
 @verb("Write the program to this file.", writes="file", required=True)
-def compile_(
+def compile(
     desk: Desk,
     graph: Annotated[Path, typer.Argument(help="A NIR graph.")],
     target: options.Target = "loihi2",

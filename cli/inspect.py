@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @verb()
-def inspect_(
+def inspect(
     desk: Desk,
     file: Annotated[Path, typer.Argument(help="GRAPH.nir, PROGRAM.slip or RUN.json.")],
 ) -> Result:

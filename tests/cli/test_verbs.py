@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from slipway.cli.app import VERBS, command
 
 from .conftest import Slipway
 
@@ -20,6 +21,25 @@ RUN_KEYS = {
     "seconds",
     "sample_steps_per_second",
 }
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_help_lists_each_verb_with_its_own_first_line(slipway: Slipway, name: str) -> None:
+    """The list is written apart from the verbs, so that --help imports none of them."""
+    first = (command(name).help or "").splitlines()[0]
+    assert first == VERBS[name]
+    assert f"  {name} " in slipway("--help").out
+    assert first in slipway("--help").out
+    assert first in slipway(name, "--help").out
+    assert "--json" in slipway(name, "-h").out
+
+
+def test_every_verb_has_a_file_and_every_file_a_verb() -> None:
+    from slipway.cli import app
+
+    home = Path(str(app.__file__)).parent
+    made = {p.stem for p in home.glob("*.py") if "@verb(" in p.read_text(encoding="utf-8")}
+    assert made - {"verb"} == set(VERBS)
 
 
 def test_export_prints_the_nodes(here: Path, tmp_path: Path, slipway: Slipway) -> None:

@@ -6,7 +6,7 @@ import re
 import shlex
 
 import pytest
-from slipway.cli.app import VERBS, build
+from slipway.cli.app import VERBS, command
 
 from .tree import ROOT
 
@@ -23,18 +23,11 @@ README = commands((ROOT / "README.md").read_text(encoding="utf-8"))
 
 @pytest.mark.parametrize("line", README)
 def test_the_readme_shows_what_exists(line: str) -> None:
-    from typer.main import get_command
-
-    group = get_command(build())
     name, *words = shlex.split(line)
     verb = "export" if name == "nirexport" else words.pop(0)
     if verb == "--help":
         return
-    known = {
-        option
-        for parameter in group.commands[verb].params  # type: ignore[attr-defined]
-        for option in parameter.opts
-    }
+    known = {option for parameter in command(verb).params for option in parameter.opts}
     assert {word for word in words if word.startswith("-")} <= known
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from types import SimpleNamespace
 from typing import Any, Literal, TypeAlias
@@ -162,6 +162,25 @@ def _synapse(
     return process, (prod(source),), (prod(target),)
 
 
+def _tie(lava: SimpleNamespace, n_in: int, n_out: int, dtype: Any) -> tuple[Any, Shape, Shape]:
+    """No synapses at all: Lava runs only what is linked to the process it is told to run."""
+    from scipy.sparse import csr_matrix
+
+    matrix = csr_matrix((n_out, n_in), dtype=dtype)
+    return lava.Sparse(weights=matrix, sign_mode=lava.SignMode.MIXED), (n_in,), (n_out,)
+
+
+def _connect(source: Any, synapse: Any, target: Any, ports: Sequence[Shape]) -> None:
+    """Link source, synapse and target; `ports` are the synapse's shapes, in and out."""
+    spikes, current = source.s_out, synapse.a_out
+    if ports[0] != spikes.shape:
+        spikes = spikes.reshape(ports[0])
+    spikes.connect(synapse.s_in)
+    if ports[1] != target.a_in.shape:
+        current = current.reshape(target.a_in.shape)
+    current.connect(target.a_in)
+
+
 def _strays(program: Program) -> list[str]:
     """One population of each part that no projection links to the input's part."""
     links = [{p.source, p.target} for p in program.projections]
@@ -207,16 +226,6 @@ def build(
         annotate(node, population.name)
         nodes[population.name] = node
 
-    def connect(process: Any, name: str, origin: str, target: str, ports: Any) -> None:
-        annotate(process, name)
-        spikes, current = nodes[origin].s_out, process.a_out
-        if ports[0] != shapes[origin]:
-            spikes = spikes.reshape(ports[0])
-        spikes.connect(process.s_in)
-        if ports[1] != shapes[target]:
-            current = current.reshape(shapes[target])
-        current.connect(nodes[target].a_in)
-
     for p in program.projections:
         graded = p.source == program.input.name and program.input.graded
         process, *ports = _synapse(
@@ -227,12 +236,10 @@ def build(
             _MESSAGE_BITS if graded else 0,
             convs.get(p.name),
         )
-        connect(process, p.name, p.source, p.target, ports)
+        annotate(process, p.name)
+        _connect(nodes[p.source], process, nodes[p.target], ports)
     for name in _strays(program):
-        # Lava runs only what is linked to the process it is told to run.
-        from scipy.sparse import csr_matrix
-
-        sizes = (prod(shapes[name]), prod(shape))
-        tie = lava.Sparse(weights=csr_matrix(sizes, dtype=data.dtype), sign_mode=None)
-        connect(tie, f"tie to {name}", program.input.name, name, ((sizes[1],), (sizes[0],)))
+        process, *ports = _tie(lava, prod(shape), prod(shapes[name]), data.dtype)
+        annotate(process, f"tie to {name}")
+        _connect(source, process, nodes[name], ports)
     return source

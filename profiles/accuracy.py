@@ -14,12 +14,16 @@ _PRECISIONS = {"fixed": "fixed point", "float": "floating point"}
 def accuracies(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One entry a run; the first is the main one, the others are compared with it.
 
-    Keys: label, engine, precision, samples, accuracy, main, same_samples (true, false, or
-    null where the files do not say), agreement (share of equal predictions, or null).
+    Keys: label, engine, precision, samples, accuracy, main; same_samples (true, false, or
+    null where the files do not say); shared (number of first samples that both runs saw, where
+    that is known); accuracy_on_shared, main_accuracy_on_shared, agreement (share of equal
+    predictions), each over these samples, or null.
     """
+    main = runs[0]
     entries = []
     for index, run in enumerate(runs):
-        same = True if index == 0 else same_samples(runs[0], run)
+        shared = shared_samples(main, run)
+        compared = bool(index and shared)
         entries.append(
             {
                 "label": label(run),
@@ -28,8 +32,11 @@ def accuracies(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "samples": run["samples"],
                 "accuracy": run.get("accuracy"),
                 "main": index == 0,
-                "same_samples": same,
-                "agreement": _agreement(runs[0], run) if same and index else None,
+                "same_samples": same_samples(main, run) if index else True,
+                "shared": shared if index else run["samples"],
+                "accuracy_on_shared": _accuracy(run, shared) if compared else None,
+                "main_accuracy_on_shared": _accuracy(main, shared) if compared else None,
+                "agreement": _agreement(main, run, shared) if compared else None,
             }
         )
     return entries
@@ -55,17 +62,37 @@ def same_samples(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | Non
     return None
 
 
+def shared_samples(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
+    """How many first samples both runs saw: fewer samples are always the first of a file."""
+    hashes = [_data_hash(run) for run in (one, other)]
+    if not all(hashes) or hashes[0] != hashes[1]:
+        return 0
+    return int(min(one["samples"], other["samples"]))
+
+
 def _data_hash(run: Mapping[str, Any]) -> str | None:
     data = (run.get("provenance") or {}).get("data")
     found = data.get("sha256") if isinstance(data, Mapping) else None
     return found if isinstance(found, str) else None
 
 
-def _agreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> float | None:
-    first, second = one.get("predictions"), other.get("predictions")
+def _accuracy(run: Mapping[str, Any], count: int) -> float | None:
+    """Accuracy over the first samples of a run."""
+    if count == run["samples"]:
+        found: float | None = run.get("accuracy")
+        return found
+    return _equal(run.get("predictions"), run.get("labels"), count)
+
+
+def _agreement(one: Mapping[str, Any], other: Mapping[str, Any], count: int) -> float | None:
+    return _equal(one.get("predictions"), other.get("predictions"), count)
+
+
+def _equal(first: Any, second: Any, count: int) -> float | None:
+    """Share of equal entries among the first ones of two lists."""
     if not isinstance(first, list) or not isinstance(second, list):
         return None
-    if not first or len(first) != len(second):
+    if count < 1 or min(len(first), len(second)) < count:
         return None
-    equal = sum(1 for a, b in zip(first, second, strict=True) if a == b)
-    return equal / len(first)
+    pairs = zip(first[:count], second[:count], strict=True)
+    return sum(1 for a, b in pairs if a == b) / count

@@ -63,7 +63,7 @@ def _kinds(counts: Counts, model: CostModel) -> list[str]:
         adds, leaks = operations["accumulate"], operations["multiply_accumulate"]
         note = "" if known else " (not in the model's table: its default)"
         texts.append(
-            f"One update of a {kind or 'nameless'} neuron: {adds} accumulate(s) and {leaks} "
-            f"multiply-accumulate(s){note}."
+            f"Accumulates and multiply-accumulates of one update of a neuron, kind "
+            f"{kind or 'not stated'}: {adds} and {leaks}{note}."
         )
     return texts

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .costs import CostModel
-from .figures import percent, plain
+from .figures import accuracy, percent, plain
 from .terms import Estimate
 
 # Mean spikes per neuron and step above which an ANN of equal resolution is cheaper, by
@@ -20,7 +20,7 @@ LARGEST_DROP = 0.01
 
 # Parts of a complete report that this version cannot fill in yet.
 ABSENT = (
-    "placement: cores, routes, messages between cores and hops",
+    "placement (cores, routes, messages between cores, hops)",
     "a dense int8 network with the same layers, priced under the same memory model",
     "energy of memory (the arithmetic-only model leaves it out)",
 )
@@ -69,14 +69,22 @@ def _accuracy(entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     main = entries[0]
     found = []
     for other in entries[1:]:
-        if other["same_samples"] is False:
+        shared, there = other["shared"], other["main_accuracy_on_shared"]
+        if other["same_samples"] is False and not shared:
             text = f"{other['label']} saw other samples than the main run: do not compare."
             found.append(("other_samples", text))
-        known = main["accuracy"] is not None and other["accuracy"] is not None
+        elif other["same_samples"] is False:
+            text = (
+                f"{other['label']} and the main run share their first {shared:,} samples only; "
+                f"on these they reach {accuracy(other['accuracy_on_shared'])} and "
+                f"{accuracy(there)}."
+            )
+            found.append(("fewer_samples", text))
         as_float = other["precision"] == "float" and main["precision"] != "float"
-        if not known or not as_float or other["same_samples"] is not True:
+        enough = other["same_samples"] is True or shared >= FEWEST_SAMPLES
+        if not as_float or not enough or None in (there, other["accuracy_on_shared"]):
             continue
-        drop = other["accuracy"] - main["accuracy"]
+        drop = other["accuracy_on_shared"] - there
         if drop > LARGEST_DROP + 1e-12:
             text = (
                 f"Accuracy is {100 * drop:.1f} points below that of {other['label']} on the "

@@ -64,7 +64,9 @@ def check_run(value: Any, *, where: str) -> dict[str, Any]:
     wrong += _accuracy(value)
     wrong += _optional(value)
     if wrong:
-        raise FileError(*(Problem(text, where, _REMEDY) for text in wrong))
+        *others, last = wrong
+        problems = [Problem(text, where) for text in others]
+        raise FileError(*problems, Problem(last, where, _REMEDY))
     return dict(value)
 
 

@@ -97,19 +97,41 @@ def _layers(report: Mapping[str, Any]) -> Table:
 
 
 def _accuracy(report: Mapping[str, Any]) -> Table:
-    words = {True: "yes", False: "no: do not compare", None: "not known"}
-    rows = [
-        (
-            figures.short(entry["label"], 40),
-            figures.accuracy(entry["accuracy"]),
-            figures.number(entry["samples"]),
-            "this report" if entry["main"] else words[entry["same_samples"]],
-            figures.percent(entry["agreement"]),
+    rows = []
+    for entry in report["accuracy"]:
+        compared = entry["shared"] and not entry["main"]
+        keys = ("accuracy_on_shared", "main_accuracy_on_shared")
+        rows.append(
+            (
+                figures.short(entry["label"], 40),
+                figures.accuracy(entry["accuracy"]),
+                figures.number(entry["samples"]),
+                _seen(entry),
+                *(figures.accuracy(entry[k]) if compared else figures.ABSENT for k in keys),
+                figures.percent(entry["agreement"]),
+            )
         )
-        for entry in report["accuracy"]
-    ]
-    columns = ("run", ">accuracy", ">samples", "same samples", ">same prediction")
+    columns = (
+        "run",
+        ">accuracy",
+        ">samples",
+        "same samples",
+        ">there",
+        ">main there",
+        ">equal",
+    )
     return _table("Accuracy", columns, rows)
+
+
+def _seen(entry: Mapping[str, Any]) -> str:
+    """Which samples a run shares with the main one."""
+    if entry["main"]:
+        return "this report"
+    if entry["same_samples"] is None:
+        return "not known"
+    if entry["same_samples"]:
+        return "yes"
+    return f"the first {entry['shared']:,}" if entry["shared"] else "no: do not compare"
 
 
 def _unpriced(report: Mapping[str, Any]) -> list[Text]:

@@ -201,6 +201,7 @@ def test_runs_beside_each_other() -> None:
     assert "Beside it" in page.text
     other["provenance"]["data"]["sha256"] = "00"
     assert "no: do not compare" in page_of(faces(), other)[1].text
+    assert "the first 30" in page_of(faces(), faces(samples=30))[1].text
 
 
 def test_dark_phone_and_print_are_cared_for() -> None:

@@ -160,11 +160,18 @@ def test_runs_beside_the_main_one() -> None:
     other = beside("fast", "float", 0.7)
     other["provenance"] = {"data": {"sha256": "00"}}
     unknown = beside("reference", "float", None, provenance={})
-    fewer = faces(samples=100)
+    fewer = faces(samples=101)
+    fewer["accuracy"] = 0.5
     found = build_report([faces(), lava, other, unknown, fewer])["accuracy"]
     assert [entry["main"] for entry in found] == [True, False, False, False, False]
     assert [entry["same_samples"] for entry in found] == [True, True, False, None, False]
-    assert [entry["agreement"] for entry in found] == [None, 0.998, None, None, None]
+    assert [entry["agreement"] for entry in found] == [None, 0.998, None, None, 1.0]
+    assert [entry["shared"] for entry in found] == [500, 500, 0, 0, 101]
+    last = found[-1]
+    assert last["accuracy_on_shared"] == 0.5
+    labels, said = (faces()[key][:101] for key in ("labels", "predictions"))
+    right = sum(a == b for a, b in zip(labels, said, strict=True)) / 101
+    assert last["main_accuracy_on_shared"] == pytest.approx(right)
     assert [entry["label"] for entry in found[:4]] == [
         "fast engine, fixed point",
         "Lava, fixed point",
@@ -207,6 +214,19 @@ def test_warning_of_few_samples() -> None:
 def test_warning_of_lost_accuracy(reference: float, warned: bool) -> None:
     report = build_report([faces(), beside("fast", "float", reference)])
     assert ("accuracy_drop" in codes(report)) is warned
+
+
+def test_fewer_samples_are_compared_where_both_ran() -> None:
+    other = faces(samples=150)
+    other.update(engine="lava", accuracy=0.9)
+    report = build_report([faces(), other])
+    assert "fewer_samples" in codes(report)
+    assert "share their first 150 samples only" in report["warnings"][0]["text"]
+    other["precision"] = "float"
+    assert "accuracy_drop" in codes(build_report([faces(), other]))
+    few = faces(samples=20)
+    few.update(precision="float", accuracy=0.95)
+    assert "accuracy_drop" not in codes(build_report([faces(), few]))
 
 
 def test_no_warning_of_lost_accuracy_on_other_samples() -> None:

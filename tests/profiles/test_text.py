@@ -43,8 +43,9 @@ def test_runs_beside_each_other() -> None:
     other["engine"] = "lava"
     text = printed(faces(), other)
     assert "Lava, fixed point" in text
-    assert "same prediction" in text
-    assert "same prediction" not in printed()
+    assert "same samples" in text
+    assert "same samples" not in printed()
+    assert "the first 30" in printed(faces(), faces(samples=30))
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "[bold red]name[/]"])

@@ -27,8 +27,10 @@ def _constant(ratios: list[Any]) -> float | None:
     if not ratios:
         return None
     values = np.concatenate([np.ravel(r) for r in ratios])
+    if not np.isfinite(values).all():
+        return None
     middle = float(np.median(values))
-    same = np.isfinite(values).all() and (np.abs(values - middle) <= SAME * abs(middle)).all()
+    same = (np.abs(values - middle) <= SAME * abs(middle)).all()
     return float(f"{middle:.6g}") if same and middle > 0 else None
 
 
@@ -54,11 +56,12 @@ def candidates(nodes: Mapping[str, Node]) -> list[tuple[float | None, str]]:
     ratios, gains, counted = [], [], []
     for node in nodes.values():
         f = node.fields
-        if node.kind in ("LIF", "LI", "CubaLIF", "CubaLI"):
-            ratios.append(f.get("tau", f.get("tau_mem")) / f["r"])
-            gains.append(f["r"])
-        if node.kind in ("CubaLIF", "CubaLI"):
-            ratios.append(f["tau_syn"] / f["w_in"])
+        with np.errstate(divide="ignore", over="ignore"):
+            if node.kind in ("LIF", "LI", "CubaLIF", "CubaLI"):
+                ratios.append(f.get("tau", f.get("tau_mem")) / f["r"])
+                gains.append(f["r"])
+            if node.kind in ("CubaLIF", "CubaLI"):
+                ratios.append(f["tau_syn"] / f["w_in"])
         if node.kind == "IF":
             counted.append(f["r"])
     taus = _taus(nodes)

@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 
 from ..errors import FileError, Problem, UnsafeFileError
+from .hdf5_heap import damaged_heap
 
 MAX_BYTES = 2**30
 MAX_DEPTH = 32
@@ -53,7 +54,7 @@ def read_tree(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
             if survey.dtypes:
                 raise FileError(*survey.dtypes)
             return _read(file["node"])
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(
             f"this cannot be read as an HDF5 file of {path.stat().st_size} bytes: {text}",
@@ -72,10 +73,16 @@ def _check_path(path: Path) -> None:
         what = "the file is empty"
     if what:
         raise FileError(what, where=str(path), remedy="name a .nir file")
+    try:
+        what = damaged_heap(path)
+    except OSError as error:
+        what = f"cannot read: {error.strerror or error}"
+    if what:
+        raise FileError(what, where=str(path), remedy="copy or write the file again")
 
 
 def _check_kind(file: h5py.File, path: Path) -> None:
-    found = f"its groups are {sorted(file)[:8]}" if len(file) else "it is empty"
+    found = f"its groups are {sorted(map(str, file))[:8]}" if len(file) else "it is empty"
     kind = None
     if file.get("node", getclass=True, getlink=True) is h5py.HardLink:
         node = file["node"]
@@ -103,7 +110,9 @@ def _walk(group: h5py.Group, prefix: str, depth: int, survey: _Survey) -> None:
         return
     for name in group:
         place = f"{prefix}/{name}"
-        link = group.get(name, getlink=True)
+        link = group.get(name, getlink=True) if isinstance(name, str) else None
+        if link is None:
+            raise KeyError(f"the name {name!r} in {prefix or '/'} leads to nothing")
         if not isinstance(link, h5py.HardLink):
             kind = "an external link" if isinstance(link, h5py.ExternalLink) else "a soft link"
             file = f"{link.filename}:" if isinstance(link, h5py.ExternalLink) else ""

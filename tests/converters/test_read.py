@@ -489,6 +489,14 @@ def test_dt_against_the_file(tmp_path: Path, path: Path) -> None:
     assert "norse up to 1.1.0 writes tau too small" in refused(GraphError, path, 1e-3)
 
 
+def test_a_heap_that_would_hang_hdf5(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    start = content.index(b"GCOL")
+    content[start + 26] = 0xFF  # the size of the first text in it
+    path.write_bytes(content)
+    assert f"the text heap at byte {start} is damaged" in refused(FileError, path)
+
+
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

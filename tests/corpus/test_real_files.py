@@ -117,5 +117,5 @@ def test_damaged_real_files(tmp_path: Path) -> None:
     path = tmp_path / "part.nir"
     for part in (0.01, 0.3, 0.99):
         path.write_bytes(content[: int(len(content) * part)])
-        with pytest.raises(SlipwayError, match="truncated, damaged or of another kind"):
+        with pytest.raises(SlipwayError, match="damaged"):
             read_graph(path, dt=1)

@@ -105,11 +105,15 @@ def _charts(report: Mapping[str, Any]) -> dict[str, Any]:
             "accuracy",
             "Accuracy of each run",
             [
-                Bar(row["label"], row["accuracy"], figures.accuracy(row["accuracy"]))
+                Bar(
+                    f"{row['label']}, {figures.number(row['samples'])} samples",
+                    row["accuracy"],
+                    figures.accuracy(row["accuracy"]),
+                )
                 for row in report["accuracy"]
             ],
             most=1.0,
-            letters=36,
+            letters=42,
         ),
     }
 

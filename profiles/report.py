@@ -221,7 +221,7 @@ def _break_even(counts: Counts, rate: float | None) -> dict[str, Any]:
 def _side(value: float | None, low: float, high: float) -> str | None:
     if value is None:
         return None
-    return "below" if value < low else "between" if value <= high else "above"
+    return "below" if value < low else "within" if value <= high else "above"
 
 
 def _unpriced(priced: Priced) -> list[dict[str, str]]:

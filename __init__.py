@@ -20,11 +20,11 @@ _PUBLIC = {
     "read_graph": "converters.read",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
-        module = importlib.import_module(f"slipway.{_PUBLIC[name]}")  # noqa: TID251
+        module = importlib.import_module(f"slipway.{_PUBLIC[name]}")
         return getattr(module, name)
     raise AttributeError(f"module 'slipway' has no attribute {name!r}")

@@ -43,9 +43,7 @@ class SlipwayError(Exception):
 
     exit_code = EXIT_USAGE
 
-    def __init__(
-        self, *problems: Problem | str, where: str = "", remedy: str = ""
-    ) -> None:
+    def __init__(self, *problems: Problem | str, where: str = "", remedy: str = "") -> None:
         """Collect problems; a plain string becomes a Problem with `where` and `remedy`."""
         self.problems: tuple[Problem, ...] = tuple(
             p if isinstance(p, Problem) else Problem(p, where, remedy) for p in problems

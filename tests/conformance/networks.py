@@ -106,9 +106,9 @@ def _synapse(
             return conv, conv.output_shape
     if target is not None and target == source and len(source) == 3 and rng.random() < 0.5:
         weight, mode = _weights(rng, (source[0], 1, 1, 1))
-        shape = (source[0], source[1], source[2])
+        image = (source[0], source[1], source[2])
         return Conv2d(
-            weight, shape, groups=source[0], exponent=exponent, sign_mode=mode
+            weight, image, groups=source[0], exponent=exponent, sign_mode=mode
         ), source
     shape = target or (int(rng.integers(1, 10)),)
     weight, mode = _weights(rng, (int(np.prod(shape)), int(np.prod(source))))

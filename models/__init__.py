@@ -13,6 +13,7 @@ from ..errors import Problem, UsageError
 
 STUDENTS: dict[str, str] = {
     "digits": "slipway.models.students.digits",
+    "mini_resemotenet": "slipway.models.students.mini_resemotenet",
 }
 """Name -> module, imported on first use. Each module defines Student (a torch module that
 advances one time step) and RECIPE (how it is trained); `MODULE:Student` is its factory."""

@@ -47,57 +47,76 @@ def fit(
     Returns:
         Epochs done, last training loss, validation accuracy, and whether time ran short.
     """
-    begun = time.monotonic()
-    end = None if budget is None else start + budget * (1.0 - _RESERVE)
     pixels, labels = torch.as_tensor(data.train.x), torch.as_tensor(data.train.y)
     generator = torch.Generator().manual_seed(seed)
     unrolled = Unrolled(model, recipe.surrogate_width)
     optimiser = _optimiser(model, recipe)
     updates = len(labels) // recipe.batch
-    progress, done, hurried, loss_sum = 0.0, 0, False, 0.0
-    readout = str(model.readout)
+    clock = _Clock(updates * recipe.epochs, budget and start + budget * (1.0 - _RESERVE))
+    readout, full = str(model.readout), recipe.curriculum[-1][1]
+    epoch, done = 0, 0
+    _reorder(model, torch.channels_last)  # twice as fast on CPUs
     model.train()
-    for epoch in range(recipe.epochs):
+    while clock.progress() < 1.0:
         order = torch.randperm(len(labels), generator=generator)
-        loss_sum, done_before = 0.0, done
+        losses = []
         for update in range(updates):
-            progress = done / (updates * recipe.epochs)
-            if end is not None:
-                gone = (time.monotonic() - begun) / max(end - begun, 1e-9)
-                hurried = hurried or gone > progress
-                progress = max(progress, gone)
+            progress = clock.progress()
             if progress >= 1.0:
                 break
-            chosen = order[update * recipe.batch : (update + 1) * recipe.batch]
-            frames = pixels[chosen].float() / data.full_scale
-            if recipe.augment:
-                frames = vary(frames, generator)
+            steps = recipe.steps_at(progress)
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate_at(progress)
-            steps = recipe.steps_at(progress)
+            chosen = order[update * recipe.batch : (update + 1) * recipe.batch]
+            frames = pixels[chosen].float() / data.full_scale
+            frames = vary(frames, generator) if recipe.augment else frames
             loss = _loss(unrolled, frames, labels[chosen], steps, readout, recipe)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            loss_sum += float(loss.detach())
-            done += 1
-        if done > done_before:
-            mean = loss_sum / (done - done_before)
-            report(progress, f"epoch {epoch + 1}/{recipe.epochs}, loss {mean:.4f}")
-        if progress >= 1.0:
-            break
+            losses.append(float(loss.detach()))
+            clock.work += (steps + 1) / (full + 1)
+        epoch, done = epoch + 1, done + len(losses)
+        if losses:
+            mean = sum(losses) / len(losses)
+            report(clock.progress(), f"epoch {epoch}, {steps} steps, loss {mean:.4f}")
+    _reorder(model, torch.contiguous_format)
     model.eval()
     result: dict[str, Any] = {
         "epochs": round(done / updates, 2),
         "updates": done,
-        "schedule_seconds_bound": hurried,
-        "fit_seconds": round(time.monotonic() - begun, 2),
+        "schedule_seconds_bound": clock.hurried,
+        "fit_seconds": round(time.monotonic() - clock.begun, 2),
     }
     if data.validation is not None:
         answers = evaluate(model, data.frames(data.validation.x))
         right = answers.predictions == data.validation.y
         result["accuracy_validation"] = float(right.mean())
     return result
+
+
+def _reorder(model: nn.Module, order: torch.memory_format) -> None:
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=order)
+
+
+class _Clock:
+    """How far the training is: by its work, or by its time where that is ahead."""
+
+    def __init__(self, total: float, end: float | None) -> None:
+        self.total, self.end, self.begun = total, end, time.monotonic()
+        self.work, self.hurried = 0.0, False
+
+    def progress(self) -> float:
+        """Fraction done, 0 to 1."""
+        # A little slack: the fractions add up to the total but for rounding.
+        worked = 1.0 if self.work > self.total - 0.1 else self.work / self.total
+        if self.end is None:
+            return worked
+        gone = (time.monotonic() - self.begun) / max(self.end - self.begun, 1e-9)
+        self.hurried = self.hurried or gone > worked
+        return min(1.0, max(worked, gone))
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -125,7 +144,7 @@ def _loss(
 ) -> Tensor:
     """Cross-entropy of the readout, and a price on rates above the target."""
     outputs, rates = unrolled.sequence(frames, steps)
-    read = outputs[-1] if readout == "last" else outputs.mean(dim=0)
+    read = outputs.mean(dim=0) if readout == "mean" else outputs[-1]
     loss = functional.cross_entropy(
         read * recipe.logit_gain, labels, label_smoothing=recipe.label_smoothing
     )

@@ -12,7 +12,8 @@ class Recipe:
 
     Attributes:
         dataset: name in data.DATASETS.
-        epochs: passes over the training pictures, if time suffices.
+        epochs: passes over the training pictures with all time steps, if time suffices; a pass
+            with fewer steps counts as (steps + 1) / (all steps + 1) of one.
         batch: pictures per update.
         learning_rate: peak of the one-cycle schedule (AdamW).
         weight_decay: of AdamW, on weights of more than one axis.
@@ -20,11 +21,13 @@ class Recipe:
         label_smoothing: of the cross-entropy.
         logit_gain: the readout's membrane is multiplied by this before the softmax.
         curriculum: (progress, time steps): from which fraction of the training on the student
-            is trained over how many steps; the last entry is the student's own number.
+            is trained over how many steps; the last entry is the student's own number; 0 steps
+            are its rate twin (Unrolled.sequence), a warm start.
         surrogate_width: half-width of the triangular surrogate gradient, membrane units.
         rate_target, rate_weight: the loss grows by rate_weight for each layer's mean spike
             rate (spikes per neuron and step) above rate_target.
         augment: flips, shifts and scalings of the training pictures.
+        threads: of torch and of the neurons' walk; None: torch's own number.
         budget_second: the whole call ends within this time; None: no limit.
         deviations: where the student departs from the paper it is named after.
     """
@@ -42,6 +45,7 @@ class Recipe:
     rate_target: float = 0.05
     rate_weight: float = 2.0
     augment: bool = False
+    threads: int | None = None
     budget_second: float | None = None
     deviations: tuple[str, ...] = ()
 

@@ -81,7 +81,7 @@ def train(
     from .evaluate import evaluate
     from .fit import fit
 
-    with _repeatable(seed):
+    with _repeatable(seed, recipe.threads):
         model = module.Student()
         fitted = fit(model, data, recipe, seed=seed, start=start, budget=budget, report=report)
         report(1.0, f"testing on {len(data.test.y)} samples")
@@ -99,7 +99,7 @@ def train(
         "input_encoding": model.input_encoding,
         **fitted,
         "seconds": round(time.monotonic() - start, 2),
-        "threads": torch.get_num_threads(),
+        "threads": recipe.threads or torch.get_num_threads(),
         "versions": _versions(),
         "hyperparameters": {k: v for k, v in asdict(recipe).items() if k != "deviations"},
         "deviations": list(recipe.deviations),
@@ -148,14 +148,18 @@ def score(data: Dataset, predictions: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _repeatable(seed: int) -> Iterator[None]:
-    """Seed torch and ask for deterministic algorithms; the caller's settings come back."""
+def _repeatable(seed: int, threads: int | None) -> Iterator[None]:
+    """Seed torch, fix its threads and algorithms; the caller's settings come back."""
+    import numba
     import torch
 
+    before, walkers = torch.get_num_threads(), numba.get_num_threads()
     deterministic: Any = torch.utils.deterministic
     state, strict = torch.get_rng_state(), torch.are_deterministic_algorithms_enabled()
     fill = deterministic.fill_uninitialized_memory
     torch.manual_seed(seed)
+    torch.set_num_threads(threads or before)
+    numba.set_num_threads(min(threads or before, walkers))
     torch.use_deterministic_algorithms(True)
     deterministic.fill_uninitialized_memory = False  # slow, and nothing reads it
     try:
@@ -164,6 +168,8 @@ def _repeatable(seed: int) -> Iterator[None]:
         deterministic.fill_uninitialized_memory = fill
         torch.use_deterministic_algorithms(strict)
         torch.set_rng_state(state)
+        torch.set_num_threads(before)
+        numba.set_num_threads(walkers)
 
 
 def _versions() -> dict[str, str]:

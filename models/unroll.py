@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from norse.torch.module.leaky_integrator_box import LIBoxCell
 from norse.torch.module.lif_box import LIFBoxCell
@@ -18,6 +19,7 @@ from norse.torch.module.snn import SNNCell
 from torch import Tensor, fx, nn
 
 from ..errors import ModelError, Problem
+from . import kernels
 
 
 class _Tracer(fx.Tracer):
@@ -43,41 +45,49 @@ class LifSequence(torch.autograd.Function):
         ctx: Any, x: Tensor, steps: int, constant: bool, a: float, threshold: float, w: float
     ) -> Tensor:
         """Spikes (steps N, ...) of x, (steps N, ...) or, if constant in time, (N, ...)."""
-        currents = x.expand(steps, *x.shape) if constant else _by_step(x, steps)
-        # Batches keep x's memory order, so that channels_last stays channels_last.
-        first = currents[0]
-        voltages = [torch.empty_like(first) for _ in range(steps)]
-        spikes = torch.empty_like(x) if not constant else torch.cat([x] * steps)
-        fired = _by_step(spikes, steps)
-        rest = torch.zeros_like(first)
-        for t, v in enumerate(voltages):
-            torch.sub(currents[t], rest, out=v)
-            v.mul_(a).add_(rest)
-            torch.gt(v, threshold, out=fired[t])
-            rest = v * (1.0 - fired[t])
-        ctx.save_for_backward(spikes, *voltages)
-        ctx.settings = (constant, a, threshold, w)
+        samples = x.shape[0] * steps if constant else x.shape[0]
+        stride = 0 if constant else x.numel() // steps
+        x = x if _is_dense(x) else x.contiguous()
+        spikes = torch.empty_strided((samples, *x.shape[1:]), x.stride())
+        voltages = torch.empty(spikes.numel())
+        numbers = np.float32(a), np.float32(threshold)
+        kernels.forward(_flat(x), stride, steps, *numbers, voltages.numpy(), _flat(spikes))
+        ctx.save_for_backward(voltages)
+        ctx.settings = (steps, *numbers, np.float32(w), stride)
+        ctx.shape, ctx.order = x.shape, x.stride()
         return spikes
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Gradient with respect to x; the settings have none."""
-        spikes, *voltages = ctx.saved_tensors
-        constant, a, threshold, w = ctx.settings
-        fired = _by_step(spikes, len(voltages))
-        outer = _by_step(grads[0], len(voltages))
-        inner = torch.zeros_like(voltages[0])
-        total = torch.zeros_like(inner) if constant else torch.empty_like(spikes)
-        each = total if constant else _by_step(total, len(voltages))
-        for t in range(len(voltages) - 1, -1, -1):
-            slope = (voltages[t] - threshold).abs_().mul_(-1.0 / w).add_(1.0).clamp_(min=0.0)
-            inner.mul_(1.0 - a).mul_(1.0 - fired[t])
-            inner.add_(slope.mul_(outer[t]), alpha=1.0 / w)
-            if constant:
-                total.add_(inner, alpha=a)
-            else:
-                torch.mul(inner, a, out=each[t])
+        (voltages,) = ctx.saved_tensors
+        grad = grads[0]
+        if grad.stride() != ctx.order:
+            grad = torch.empty_strided(grad.shape, ctx.order).copy_(grad)
+        total = torch.empty_strided(ctx.shape, ctx.order).zero_()
+        kernels.backward(_flat(grad), voltages.numpy(), *ctx.settings, _flat(total))
         return total, None, None, None, None, None
+
+
+def _is_dense(x: Tensor) -> bool:
+    """Whether samples follow each other without gaps, each in any order of its axes."""
+    ordered = x.is_contiguous() or (
+        x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    )
+    return ordered and x.dtype == torch.float32
+
+
+def _flat(x: Tensor) -> Any:
+    """Memory of a dense tensor as a numpy array, in the order in which it lies."""
+    return x.detach().as_strided((x.numel(),), (1,)).numpy()
+
+
+def _twin(x: Tensor, a: float, threshold: float) -> Tensor:
+    """Rate of a LIF neuron under a constant current, roughly: it cannot exceed one a step.
+
+    From x = threshold / a on it fires at every step.
+    """
+    return (a / threshold * x).clamp(0.0, 1.0)
 
 
 def _integrate(x: Tensor, steps: int, a: float) -> Tensor:
@@ -108,15 +118,16 @@ class Unrolled(fx.Interpreter):
 
         Args:
             frames: (N, ...), the input current of every step.
-            steps: time steps, at least 1.
+            steps: time steps; 0: the rate twin, which is the same network without time, with
+                the mean rate of each neuron in place of its spikes.
 
         Returns:
-            The output at each step, (steps, N, ...), and each spiking layer's mean rate in
-            spikes per neuron and step, differentiable.
+            The output at each step, (steps, N, ...), for the twin (1, N, ...); and each spiking
+            layer's mean rate in spikes per neuron and step, differentiable, none for the twin.
         """
         self._steps, self._samples, self._rates = steps, frames.shape[0], {}
         output, _ = self.run(frames, None)
-        return _by_step(output, steps), self._rates
+        return _by_step(output, max(steps, 1)), self._rates
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Cells walk through time; every other module sees time as part of the batch."""
@@ -124,14 +135,17 @@ class Unrolled(fx.Interpreter):
         if not isinstance(cell, SNNCell):
             return super().call_module(target, args, kwargs)
         x = args[0]
-        constant = x.shape[0] == self._samples and self._steps > 1
         a = float(cell.dt * cell.p.tau_mem_inv)
-        if isinstance(cell, LIFBoxCell):
+        constant = x.shape[0] == self._samples and self._steps > 1
+        if isinstance(cell, LIFBoxCell) and self._steps == 0:
+            x = _twin(x, a, float(cell.p.v_th))
+        elif isinstance(cell, LIFBoxCell):
             settings = (self._steps, constant, a, float(cell.p.v_th), self._width)
             x = LifSequence.apply(x, *settings)  # type: ignore[no-untyped-call]
             self._rates[str(target)] = x.mean()
         elif isinstance(cell, LIBoxCell):
-            x = _integrate(torch.cat([x] * self._steps) if constant else x, self._steps, a)
+            x = torch.cat([x] * self._steps) if constant else x
+            x = _integrate(x, self._steps, a) if self._steps else x
         else:
             raise ModelError(
                 Problem(

@@ -14,7 +14,7 @@ from ..cells import li, lif
 from ..recipe import Recipe
 
 RECIPE = Recipe(
-    dataset="digits", epochs=25, batch=64, learning_rate=0.01, curriculum=((0.0, 8),)
+    dataset="digits", epochs=25, batch=64, learning_rate=0.01, curriculum=((0.0, 8),), threads=1
 )
 
 

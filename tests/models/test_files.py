@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from slipway.errors import FileError, MissingDependency
+from slipway.models.files import write_arrays, write_atomically
+from slipway.models.needs import require
+from slipway.models.train import train
+
+
+def test_a_failed_write_leaves_nothing_and_says_where(tmp_path: Path) -> None:
+    def fail(file: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    target = tmp_path / "student.pt"
+    target.write_bytes(b"old")
+    with pytest.raises(FileError, match="cannot write the file: No space left") as caught:
+        write_atomically(target, fail)
+    assert str(target) in str(caught.value)
+    assert "choose a folder that you may write to" in str(caught.value)
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
+    def stop(file: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "x", stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(FileError, match="cannot write the file"):
+        write_atomically(tmp_path / "out" / "x.npz", lambda file: file.write(b""))
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_arrays_come_back(tmp_path: Path, pack: bool) -> None:
+    path = tmp_path / "new" / "data.npz"
+    write_arrays(path, {"x": np.arange(5.0)}, pack=pack)
+    with np.load(path) as saved:
+        np.testing.assert_array_equal(saved["x"], np.arange(5.0))
+
+
+def test_a_missing_package_is_told_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "norse.torch", None)
+    with pytest.raises(MissingDependency, match="norse is needed to fly") as caught:
+        require("norse.torch", "fly")
+    assert "pip install 'slipway[train]'" in str(caught.value)
+    with pytest.raises(MissingDependency, match="norse is needed to train a student"):
+        train("digits", tmp_path)

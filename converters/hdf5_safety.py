@@ -13,12 +13,13 @@ from typing import Any
 import h5py
 
 from ..errors import FileError, Problem, UnsafeFileError
-from .hdf5_heap import damaged_heap
+from .hdf5_heap import Heap, check_text, read_heap
 
 MAX_BYTES = 2**30
 MAX_DEPTH = 32
 MAX_OBJECTS = 200_000
 MAX_EDGES = 1_000_000
+MAX_TEXTS = 2 * MAX_EDGES
 # deflate, shuffle, fletcher32, szip, nbit, scaleoffset, lzf: what HDF5 and h5py bring along.
 _FILTERS = {1, 2, 3, 4, 5, 6, 32000}
 
@@ -28,6 +29,7 @@ class _Survey:
     """What a walk over the file found; no array is read on it."""
 
     path: Path
+    heap: Heap
     datasets: dict[str, h5py.Dataset] = field(default_factory=dict)
     seen: set[tuple[int, int]] = field(default_factory=set)
     unsafe: list[Problem] = field(default_factory=list)
@@ -44,17 +46,17 @@ def read_tree(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """
     _check_path(path)
     try:
+        survey = _Survey(path, read_heap(path))
         with h5py.File(path, "r") as file:
-            _check_kind(file, path)
-            survey = _Survey(path)
             _walk(file, "", 0, survey)
             if survey.unsafe:
                 raise UnsafeFileError(*survey.unsafe)
             _check_sizes(survey, max_bytes)
             if survey.dtypes:
                 raise FileError(*survey.dtypes)
+            _check_kind(file, path)
             return _read(file["node"])
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(
             f"this cannot be read as an HDF5 file of {path.stat().st_size} bytes: {text}",
@@ -73,12 +75,6 @@ def _check_path(path: Path) -> None:
         what = "the file is empty"
     if what:
         raise FileError(what, where=str(path), remedy="name a .nir file")
-    try:
-        what = damaged_heap(path)
-    except OSError as error:
-        what = f"cannot read: {error.strerror or error}"
-    if what:
-        raise FileError(what, where=str(path), remedy="copy or write the file again")
 
 
 def _check_kind(file: h5py.File, path: Path) -> None:
@@ -152,6 +148,12 @@ def _check_dataset(data: h5py.Dataset, place: str, survey: _Survey) -> None:
             )
         )
     text = h5py.check_string_dtype(data.dtype)
+    if text is not None and text.length is None:
+        count = int(data.size or 0)
+        offset = None if data.chunks or count > MAX_TEXTS else data.id.get_offset()
+        what = check_text(survey.path, offset, count, survey.heap) if count else ""
+        if what:
+            survey.unsafe.append(_problem(survey, place, what))
     if text is None and data.dtype.kind not in "fiub":
         survey.dtypes.append(
             _problem(survey, place, f"values of type {data.dtype}; numbers or text are legal")

@@ -497,6 +497,24 @@ def test_a_heap_that_would_hang_hdf5(path: Path) -> None:
     assert f"the text heap at byte {start} is damaged" in refused(FileError, path)
 
 
+def test_a_text_longer_than_its_heap(path: Path) -> None:
+    with h5py.File(path) as file:
+        offset = file["node/edges"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[offset + 3] = 0xFF  # the first name now claims 4 GB
+    path.write_bytes(content)
+    text = refused(UnsafeFileError, path)
+    assert "/node/edges: a text of 4278190085 bytes that its heap does not hold" in text
+
+
+def test_text_in_pieces(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        edges = file["node/edges"][()]
+        del file["node/edges"]
+        file.create_dataset("node/edges", data=edges, chunks=(1, 2), dtype=h5py.string_dtype())
+    assert "text that is not stored in one piece" in refused(UnsafeFileError, path)
+
+
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

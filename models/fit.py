@@ -51,7 +51,8 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     unrolled = Unrolled(model, recipe.surrogate_width)
     optimiser = _optimiser(model, recipe)
-    updates = len(labels) // recipe.batch
+    batch = min(recipe.batch, len(labels))
+    updates = len(labels) // batch
     clock = _Clock(updates * recipe.epochs, budget and start + budget * (1.0 - _RESERVE))
     readout, full = str(model.readout), recipe.curriculum[-1][1]
     epoch, done = 0, 0
@@ -67,7 +68,7 @@ def fit(
             steps = recipe.steps_at(progress)
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate_at(progress)
-            chosen = order[update * recipe.batch : (update + 1) * recipe.batch]
+            chosen = order[update * batch : (update + 1) * batch]
             frames = pixels[chosen].float() / data.full_scale
             frames = vary(frames, generator) if recipe.augment else frames
             loss = _loss(unrolled, frames, labels[chosen], steps, readout, recipe)

@@ -120,7 +120,7 @@ def train(
     write_atomically(out_dir / "student.pt", lambda file: file.write(weights.getbuffer()))
     text = json.dumps(metrics, indent=2) + "\n"
     write_atomically(out_dir / "metrics.json", lambda file: file.write(text.encode()))
-    return metrics
+    return dict(json.loads(text))
 
 
 def score(data: Dataset, predictions: Any) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_progress_is_told(trained_digits: Trained) -> None:
     assert fractions == sorted(fractions)
     assert trained_digits.heard[0] == (0.0, "reading digits")
     assert trained_digits.heard[-1] == (1.0, "testing on 360 samples")
-    assert any("epoch 3/25, loss" in text for _, text in trained_digits.heard)
+    assert any("epoch 3, 8 steps, loss" in text for _, text in trained_digits.heard)
 
 
 def test_the_same_seed_gives_the_same_files(trained_digits: Trained, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import sys
 import time
@@ -12,6 +13,8 @@ import pytest
 from slipway.errors import FileError, MissingDependency
 from slipway.models import fer2013
 from slipway.models.data import load_fer2013
+from slipway.models.students import mini_resemotenet
+from slipway.models.train import train
 
 image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
@@ -173,6 +176,32 @@ def test_without_pillow_the_command_is_told(
     with pytest.raises(MissingDependency, match="pillow is needed to decode") as caught:
         fer2013.load(tiny_fer(tmp_path / "data"), tmp_path)
     assert "pip install 'slipway[train]'" in str(caught.value)
+
+
+@pytest.mark.usefixtures("tiny_counts")
+def test_mini_resemotenet_is_trained_from_the_archives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(mini_resemotenet.RECIPE, epochs=5)
+    monkeypatch.setattr(mini_resemotenet, "RECIPE", recipe)
+    heard: list[str] = []
+    metrics = train(
+        "mini_resemotenet",
+        tmp_path / "out",
+        data_dir=tiny_fer(tmp_path / "data"),
+        progress=lambda done, text: heard.append(text),
+    )
+    assert any(", 0 steps, loss" in text for text in heard)  # the rate twin comes first
+    assert any(", 4 steps, loss" in text for text in heard)
+    assert metrics["samples_test"] == 7
+    assert metrics["samples_without_twins"] == 6
+    assert set(metrics["recall"]) == set(fer2013.CLASSES)
+    assert len(metrics["spike_rates"]) == 12
+    assert "accuracy_validation" in metrics
+    assert any("squeeze-and-excitation" in text for text in metrics["deviations"])
+    with np.load(tmp_path / "out" / "test.npz") as test:
+        assert test["x"].shape == (7, 1, 48, 48)
+        assert test["x"].max() <= 1.0
 
 
 def test_the_whole_of_fer2013(shared_data: Path, tmp_path: Path) -> None:

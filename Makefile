@@ -56,7 +56,7 @@ format: $(STAMP)  ## let ruff set the code
 wheel: $(STAMP)  ## build the wheel into dist/, install it elsewhere and try it
 	@$(BIN)/python -m pytest -q tests/house/test_wheel.py
 	@rm -rf build dist
-	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
+	@log=$$($(BIN)/python -m build --wheel --no-isolation --outdir dist . 2>&1) || { echo "$$log" >&2; exit 1; }
 	@rm -rf build
 	@ls dist
 

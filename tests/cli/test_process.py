@@ -99,7 +99,12 @@ def test_an_interrupt_leaves_nothing(
         time.sleep(5)
 
     monkeypatch.setitem(run.EXECUTORS, "fast", interrupted)
-    outcome = slipway(*RUN, "-o", tmp_path / "a.json")
+    # A job in the background of a shell ignores Ctrl-C, and so would this test.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        outcome = slipway(*RUN, "-o", tmp_path / "a.json")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err == "running 12 samples on fast\nslipway: interrupted\n"
     assert list(tmp_path.iterdir()) == []

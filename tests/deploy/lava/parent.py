@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.program import Input, Output, Population, Program, Projection
 from slipway.deploy.synapses.dense import Dense
 from slipway.deploy.trace import Stimulus
+
+# A job in the background of a shell starts with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 here = Path(__file__).parent
 supervisor.WORKER = (sys.executable, str(here / "broken_worker.py"), "hang")

@@ -91,7 +91,8 @@ def lower(graph: Any, *, dt: float, steps: int, target: str) -> Program:
         minimum=0.0 if spikes else -np.inf,
         maximum=1.0 if spikes else np.inf,
     )
-    populations, projections, warnings = _assemble(program_input, specs, reading)
+    at_rest = str(metadata.get("initial_voltage", "0")) == "v_leak"
+    populations, projections, warnings = _assemble(program_input, specs, reading, at_rest)
     readout = _readout(metadata, specs[read_from])
     return Program(
         precision="float",
@@ -225,6 +226,8 @@ def _refuse_graded_sources(reading: _Reading, specs: Mapping[str, NeuronSpec]) -
 
 
 def _readout(metadata: Mapping[str, Any], spec: NeuronSpec) -> Readout:
+    if spec.kind == "readout":
+        return "last"  # the integrator's last membrane is the sum over the steps
     spiking = bool(np.all(np.isfinite(spec.threshold)))
     readout = str(metadata.get("readout", "count" if spiking else "last"))
     if readout == "count" and spiking:
@@ -241,7 +244,7 @@ def _readout(metadata: Mapping[str, Any], spec: NeuronSpec) -> Readout:
 
 
 def _assemble(
-    program_input: Input, specs: Mapping[str, NeuronSpec], reading: _Reading
+    program_input: Input, specs: Mapping[str, NeuronSpec], reading: _Reading, at_rest: bool
 ) -> tuple[tuple[Population, ...], tuple[Projection, ...], list[str]]:
     hops = align(program_input.name, [(begin, end) for begin, end, _ in reading.paths])
     unreachable = sorted(set(specs) - set(hops.depth))
@@ -266,7 +269,7 @@ def _assemble(
             projections.append(synapses)
         elif bias is not None:
             constant = constant + bias * spec.gain
-        populations.append(_population(name, spec, constant, depth))
+        populations.append(_population(name, spec, constant, depth, at_rest))
     for (begin, end, chain), delay in zip(reading.paths, hops.delays, strict=True):
         chain = then_scale(chain, specs[end].gain)
         projections.append(_projection(begin, end, chain, delay, projections))
@@ -279,17 +282,38 @@ def _assemble(
     return guarded, tuple(projections), warnings + early
 
 
-def _population(name: str, spec: NeuronSpec, bias: Array, depth: int) -> Population:
-    early = np.where(bias > 0, SILENT, 0.0)
+def _population(
+    name: str, spec: NeuronSpec, bias: Array, depth: int, at_rest: bool
+) -> Population:
+    """A population whose membrane starts at 0, or at its resting potential v_leak.
+
+    From 0, a bias would charge the membrane while the pipeline fills, so the population is
+    cleared when its first input can arrive. At v_leak nothing moves until then.
+    """
+    rests = at_rest and bool(np.any(spec.bias))
+    if rests and not (np.array_equal(bias, spec.bias) and np.all(_rest(spec) < spec.threshold)):
+        raise UnsupportedNode(
+            "the membrane starts at v_leak, and a layer's bias or a threshold below v_leak "
+            "would move it before the first input arrives",
+            where=f"node {name} ({spec.kind})",
+            remedy="train with v_leak = 0",
+        )
+    early = _rest(spec) if rests else np.where(bias > 0, SILENT, 0.0)
     neuron = CubaLif(
         current_decay=_shared(spec.current_decay),
         voltage_decay=_shared(spec.voltage_decay),
         bias_mantissa=_shared(bias),
         threshold=_shared(spec.threshold),
         initial_voltage=_shared(early),
-        onset=depth + 1 if np.any(bias) else 0,
+        onset=depth + 1 if np.any(bias) and not rests else 0,
     )
     return Population(name, spec.kind, spec.shape, neuron, depth)
+
+
+def _rest(spec: NeuronSpec) -> Array:
+    """v_leak, from bias = v_leak * voltage_decay."""
+    moving = spec.voltage_decay > 0
+    return np.where(moving, spec.bias / np.where(moving, spec.voltage_decay, 1.0), 0.0)
 
 
 def guard_onset(

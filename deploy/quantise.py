@@ -217,6 +217,11 @@ def _candidates(
     return [s for s in full if not ample or s <= ample[-1]]
 
 
+def _initial_voltage(scaled: Array) -> Array:
+    """Rounded, but not below SILENT, which stands for a membrane that must not spike yet."""
+    return np.maximum(np.rint(scaled), SILENT).astype(np.int64)
+
+
 def _largest_weight(spec: Input, projection: Projection) -> float:
     """Largest weight per integer message."""
     messages = spec.scale if projection.source == spec.name else 1.0
@@ -314,7 +319,7 @@ def quantise_neuron(population: Population, scale: float) -> CubaLif | Problem:
         voltage_decay=np.clip(np.rint(neuron.voltage_decay * 4096), 0, 4095).astype(np.int64),
         bias_mantissa=np.rint(bias / 2**exponent).astype(np.int64),
         threshold=threshold.astype(np.int64),
-        initial_voltage=np.where(neuron.initial_voltage < 0, SILENT, 0).astype(np.int64),
+        initial_voltage=_initial_voltage(neuron.initial_voltage * scale * 2**STATE_SHIFT),
         bias_exponent=exponent,
         onset=neuron.onset,
     )

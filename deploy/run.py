@@ -219,6 +219,10 @@ def run(
         MissingDependency, LavaError, LavaTimeout: engine "lava" only.
     """
     execute = executor(engine)
+    if timeout is not None and timeout <= 0:
+        raise UsageError(
+            f"a timeout of {timeout:g} s leaves no time", remedy="use --timeout 1 or more"
+        )
     outputs = program.population(program.output.population).size
     if y is not None and len(y) and (int(y.min()) < 0 or int(y.max()) >= outputs):
         raise DataError(

@@ -154,6 +154,26 @@ def test_shapes_that_do_not_fit_are_named() -> None:
         compile_graph(build.graph({"dt": DT, "steps": 4}), precision="float")
 
 
+def resting(bias: float) -> nir.NIRGraph:
+    build = Builder(np.random.default_rng(0), (2,))
+    build.add("affine", nir.Affine(np.ones((3, 2)), np.full(3, bias)), (3,))
+    leak, tau = np.full(3, 0.3), np.full(3, 4 * DT)
+    build.add("lif", nir.LIF(tau, np.ones(3), leak, np.full(3, 0.6)), (3,))
+    build.affine(2)
+    build.neuron(("LIF",))
+    return build.graph({"dt": DT, "steps": 6, "initial_voltage": "v_leak"})
+
+
+def test_a_membrane_can_start_at_its_resting_potential() -> None:
+    program = compile_graph(resting(0.0), precision="float")
+    first = program.populations[0]
+    assert first.neuron.onset == 0
+    silent = execute(program, encode(program, np.zeros((1, 6, 2)))[0], record=True)
+    np.testing.assert_allclose(silent.rasters[first.name].v, 0.3)
+    with pytest.raises(UnsupportedNode, match=r"the membrane starts at v_leak"):
+        compile_graph(resting(0.5), precision="float")
+
+
 def test_a_readout_that_does_not_fit_is_refused() -> None:
     build = Builder(np.random.default_rng(0), (2,))
     build.affine(3)

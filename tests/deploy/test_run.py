@@ -167,6 +167,12 @@ def test_labels_beyond_the_outputs_are_refused() -> None:
         run(program, samples_for(program, 2), np.array([0, 1, 999]))
 
 
+def test_a_timeout_must_leave_time() -> None:
+    program, _ = random_case(2)
+    with pytest.raises(UsageError, match=r"a timeout of 0 s leaves no time"):
+        run(program, samples_for(program, 2), timeout=0)
+
+
 def test_unknown_engines_are_refused() -> None:
     program, _ = random_case(2)
     with pytest.raises(UsageError, match=r"there is no engine 'slow'"):

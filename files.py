@@ -1,15 +1,16 @@
-"""Writing files so that nobody ever finds half of one."""
+"""Files appear whole under their name, or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from .errors import FileError
+
+REMEDY = "choose a folder that exists, is writable and has room"
 
 
 def check_writable(path: Path) -> None:
@@ -26,53 +27,71 @@ def check_writable(path: Path) -> None:
             f"cannot write {path}: the folder {folder} does not exist",
             remedy=f"create it (mkdir -p {folder}) or choose another output",
         )
-    if path.exists() and not path.is_file():
-        return  # a device such as /dev/full: only writing tells
+    if _is_device(path):
+        return  # such as /dev/full: only writing tells
     try:
         handle, probe = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
         os.close(handle)
         os.unlink(probe)
     except OSError as error:
-        raise FileError(
-            f"cannot write {path}: {error.strerror}", remedy="choose a folder you may write to"
-        ) from error
+        raise FileError(f"cannot write {path}: {error.strerror}", remedy=REMEDY) from error
 
 
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Call `write` with a temporary name in the same folder, then rename it to `path`.
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write to a temporary name in the same folder, then rename it to `path`.
+
+    A device or a pipe is written as it is: renaming would replace it.
 
     Raises:
-        FileError: the disk is full, the folder is missing or not writable. Nothing is left.
+        FileError: the disk is full, the folder is missing or not writable, or `path` is a
+            folder. Nothing is left behind, and an older file of that name is untouched.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        temporary = path  # a device or pipe cannot be replaced
-    else:
-        check_writable(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    if path.is_dir():
+        raise FileError(f"cannot write {path}: it is a folder", remedy="name a file")
+    direct = _is_device(path)
+    temporary = path if direct else path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        write(temporary)
-        if temporary != path:
+        with open(temporary, "wb" if direct else "xb") as file:
+            file.write(content)
+            file.flush()
+            if not direct:
+                os.fsync(file.fileno())
+        if not direct:
             os.replace(temporary, path)
     except OSError as error:
-        raise FileError(
-            f"cannot write {path}: {error.strerror or error}",
-            remedy="free some space, or choose another output",
-        ) from error
+        reason = error.strerror or str(error)
+        if not path.parent.is_dir():
+            reason = f"the folder {path.parent} does not exist"
+        raise FileError(f"cannot write {path}: {reason}", remedy=REMEDY) from error
     finally:
-        if temporary != path:
-            temporary.unlink(missing_ok=True)
+        if not direct:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text atomically, UTF-8. Raises FileError."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    """Write text as UTF-8. Raises FileError, see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents. Raises FileError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"cannot make the folder {path}: {error.strerror}", remedy="choose another"
+        ) from error
 
 
 def sha256(path: Path) -> str:
     """Hash of a file's content, hexadecimal."""
+    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        return (
-            hashlib.file_digest(stream, "sha256").hexdigest()
-            if hasattr(hashlib, "file_digest")
-            else hashlib.sha256(stream.read()).hexdigest()
-        )
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _is_device(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()

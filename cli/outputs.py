@@ -21,7 +21,7 @@ def prepare(path: Path, writes: Writes, inputs: Iterable[Path]) -> None:
         UsageError: the path is one of the inputs.
         FileError: it cannot be written; says why and what to do.
     """
-    from ..files import check_writable
+    from ..files import check_writable, make_folder
 
     if any(_same(path, source) for source in inputs):
         raise UsageError(
@@ -35,12 +35,7 @@ def prepare(path: Path, writes: Writes, inputs: Iterable[Path]) -> None:
             remedy="give a file to -o; --json prints the result to standard output",
         )
     if writes == "folder":
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(
-                f"cannot make the folder {path}: {error.strerror}", remedy="choose another"
-            ) from error
+        make_folder(path)
         check_writable(path / "probe")
     else:
         check_writable(path)

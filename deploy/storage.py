@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ..errors import FileError
-from ..files import write_atomically
+from ..files import write_bytes
 from .neurons.cuba_lif import CubaLif
 from .program import Input, Output, Population, Program, Projection
 from .synapses.conv2d import Conv2d
@@ -31,7 +31,7 @@ def save_program(program: Program, path: Path) -> None:
     header = {"format": FORMAT, "program": _describe(program, "program", arrays)}
     text = {"slipway": json.dumps(header, allow_nan=True)}
     content = save(arrays, metadata=text)  # in memory: only then a full disk is an OSError
-    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    write_bytes(path, content)
 
 
 def load_program(path: Path) -> Program:

@@ -13,9 +13,9 @@ def vary(
     frames: Tensor,
     generator: torch.Generator,
     *,
-    shift: float = 0.1,
+    shift: float = 0.05,
     zoom: float = 0.1,
-    turn: float = 12.0,
+    turn: float = 6.0,
 ) -> Tensor:
     """Flip, move, zoom and turn each picture of a batch on its own, bilinearly.
 

@@ -143,11 +143,13 @@ def _loss(
     readout: str,
     recipe: Recipe,
 ) -> Tensor:
-    """Cross-entropy of the readout, and a price on rates above the target."""
+    """Cross-entropy of the readout, and a price on rates above the target.
+
+    The rate twin's values are not bounded as spikes are, so it needs no gain.
+    """
     outputs, rates = unrolled.sequence(frames, steps)
     read = outputs.mean(dim=0) if readout == "mean" else outputs[-1]
-    loss = functional.cross_entropy(
-        read * recipe.logit_gain, labels, label_smoothing=recipe.label_smoothing
-    )
+    gain = recipe.logit_gain if steps else 1.0
+    loss = functional.cross_entropy(read * gain, labels, label_smoothing=recipe.label_smoothing)
     excess = [functional.relu(rate - recipe.rate_target) for rate in rates.values()]
     return loss + recipe.rate_weight * torch.stack(excess).sum() if excess else loss

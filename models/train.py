@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem, UsageError
+from ..files import make_folder, write_bytes, write_text
 from . import student
 from .data import DATASETS, Dataset
-from .files import write_arrays, write_atomically
+from .files import write_arrays
 from .needs import require
 from .recipe import Recipe
 
@@ -72,6 +73,7 @@ def train(
     module, out_dir = student(name), Path(out_dir)
     recipe: Recipe = module.RECIPE
     report = progress or (lambda fraction, message: None)
+    make_folder(out_dir)
     report(0.0, f"reading {recipe.dataset}")
     data = DATASETS[recipe.dataset](data_dir, out_dir)
     budget = recipe.budget_second if max_seconds is None else max_seconds
@@ -117,9 +119,9 @@ def train(
     write_arrays(out_dir / "calibrate.npz", calibration, pack=True)
     test: dict[str, Any] = {"x": data.frames(data.test.x), "y": data.test.y}
     write_arrays(out_dir / "test.npz", test, pack=True)
-    write_atomically(out_dir / "student.pt", lambda file: file.write(weights.getbuffer()))
+    write_bytes(out_dir / "student.pt", weights.getbuffer())
     text = json.dumps(metrics, indent=2) + "\n"
-    write_atomically(out_dir / "metrics.json", lambda file: file.write(text.encode()))
+    write_text(out_dir / "metrics.json", text)
     return dict(json.loads(text))
 
 

@@ -17,6 +17,7 @@ from norse.torch.module.leaky_integrator_box import LIBoxCell
 from norse.torch.module.lif_box import LIFBoxCell
 from norse.torch.module.snn import SNNCell
 from torch import Tensor, fx, nn
+from torch.nn import functional
 
 from ..errors import ModelError, Problem
 from . import kernels
@@ -83,11 +84,11 @@ def _flat(x: Tensor) -> Any:
 
 
 def _twin(x: Tensor, a: float, threshold: float) -> Tensor:
-    """Rate of a LIF neuron under a constant current, roughly: it cannot exceed one a step.
+    """Rate of a LIF neuron under a constant current, roughly: at x = threshold / a it is 1.
 
-    From x = threshold / a on it fires at every step.
+    Not clipped at 1, which a rate cannot exceed: clipped twins of many layers hardly learn.
     """
-    return (a / threshold * x).clamp(0.0, 1.0)
+    return functional.relu(a / threshold * x)
 
 
 def _integrate(x: Tensor, steps: int, a: float) -> Tensor:

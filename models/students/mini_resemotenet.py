@@ -9,26 +9,26 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..cells import li, lif
+from ..cells import lif
 from ..recipe import Recipe
 
 RECIPE = Recipe(
     dataset="fer2013",
     epochs=24,
-    batch=128,
+    batch=64,
     learning_rate=2e-3,
-    curriculum=((0.0, 0), (0.3, 4)),
-    weight_decay=0.02,
+    curriculum=((0.0, 0), (0.1, 4)),
+    weight_decay=0.1,
     warm_up=0.05,
-    surrogate_width=0.25,
+    surrogate_width=0.5,
     label_smoothing=0.1,
-    logit_gain=2.0,
-    rate_target=0.15,
+    logit_gain=6.0,
+    rate_target=0.25,
     rate_weight=0.1,
     augment=True,
-    budget_second=960.0,
+    budget_second=1140.0,
     deviations=(
-        "spiking: LIF neurons in place of every ReLU, 4 time steps, leaky integrator readout",
+        "spiking: LIF neurons in place of every ReLU; the outputs of 4 time steps are added",
         "no squeeze-and-excitation gate: a product that depends on the input",
         "average pooling in place of maximum pooling",
         "all layers scaled by 1/8, the fully connected head too (256-128-64-32-7)",
@@ -39,11 +39,11 @@ RECIPE = Recipe(
     ),
 )
 
-A = 0.25
-"""Step fraction dt / tau of every neuron: tau = 4 ms."""
+A = 0.5
+"""Step fraction dt / tau of every neuron: tau = 2 ms."""
 
-THRESHOLD = 0.25
-"""With it a constant current of 1 fires at every step: rates and currents share their scale."""
+THRESHOLD = 0.4
+"""A constant current of 0.8 fires at every step."""
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -86,7 +86,7 @@ class Student(nn.Module):
 
     sample_shape = (1, 48, 48)
     time_steps = 4
-    readout = "last"
+    readout = "mean"
     input_encoding = "current"
 
     def __init__(self) -> None:
@@ -109,13 +109,6 @@ class Student(nn.Module):
         self.fc3 = _linear(64, 32)
         self.lif6 = lif(A, THRESHOLD)
         self.fc4 = nn.Linear(32, 7)
-        self.readout_li = li(A)
-        for norm in self.modules():
-            if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
-                # Currents mostly between 0 and 1, where rates follow them: with the usual
-                # spread of 1 neurons are silent or saturated, and nothing is learned.
-                nn.init.constant_(norm.weight, 0.5)
-                nn.init.constant_(norm.bias, 0.2)
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Advance one time step.
@@ -125,9 +118,9 @@ class Student(nn.Module):
             state: what the previous step returned, None at the first.
 
         Returns:
-            The membrane of the readout (N, 7), and the state.
+            The output of this step (N, 7), and the state.
         """
-        s = (None,) * 13 if state is None else state
+        s = (None,) * 12 if state is None else state
         x, s1 = self.lif1(self.conv1(x), s[0])
         x, s2 = self.lif2(self.conv2(self.pool(x)), s[1])
         x, s3 = self.lif3(self.conv3(self.pool(x)), s[2])
@@ -137,5 +130,4 @@ class Student(nn.Module):
         x, s10 = self.lif4(self.fc1(self.flatten(x)), s[9])
         x, s11 = self.lif5(self.fc2(x), s[10])
         x, s12 = self.lif6(self.fc3(x), s[11])
-        x, s13 = self.readout_li(self.fc4(x), s[12])
-        return x, (s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13)
+        return self.fc4(x), (s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12)

@@ -14,7 +14,7 @@ PINS := $(wildcard requirements/*.txt)
 PIP_QUIET := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format wheel test-upstream clean
+.PHONY: help setup demo faces bench test lint format wheel test-upstream clean
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ setup: $(STAMP)  ## the environment in .venv, and nothing else
 
 demo: $(STAMP)  ## train a student, deploy it, verify it, report on it (out/demo)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py
+
+faces: $(STAMP)  ## the same on faces: FER2013, about 20 minutes (out/faces)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py mini_resemotenet -o out/faces
+
+bench: $(STAMP)  ## the engine and Lava side by side on the demo's network
+	@$(BIN)/python benchmarks/engine_against_lava.py
 
 test: $(STAMP)  ## all tests
 	@$(BIN)/python -m pytest -q

@@ -128,13 +128,20 @@ def _measure(fixed: Program, calibration: Calibration, report: dict[str, Any]) -
         clipped = int(after.saturated[population.name].sum())
         entry["saturated"] = clipped
         entry["saturated_share"] = clipped / (len(x) * after.executed_steps * population.size)
+        window = slice(population.depth, population.depth + fixed.steps)
         entry["error"] = difference(
-            before.rasters[population.name], after.rasters[population.name], population.scale
+            _during(before.rasters[population.name], window),
+            _during(after.rasters[population.name], window),
+            population.scale,
         )
 
 
+def _during(raster: Raster, window: slice) -> Raster:
+    return Raster(raster.s[:, window], raster.u[:, window], raster.v[:, window])
+
+
 def difference(before: Raster, after: Raster, scale: float) -> dict[str, Any]:
-    """Spike and membrane differences of one population.
+    """Spike and membrane differences of one population while it sees the sample.
 
     Returns:
         rate_cosine: cosine between the spike counts per sample and neuron; raster_cosine:
@@ -145,7 +152,6 @@ def difference(before: Raster, after: Raster, scale: float) -> dict[str, Any]:
     both = float(np.count_nonzero(before.s & after.s))
     spikes = float(np.count_nonzero(before.s)), float(np.count_nonzero(after.s))
     membrane = after.v / (scale * 2**STATE_SHIFT) - before.v
-    live = before.v > -1e6  # a neuron held silent before its onset has no membrane to compare
     return {
         "rate_cosine": _cosine(
             float(np.sum(counts[0] * counts[1])),
@@ -155,7 +161,7 @@ def difference(before: Raster, after: Raster, scale: float) -> dict[str, Any]:
         "raster_cosine": _cosine(both, *spikes),
         "spikes_float": int(spikes[0]),
         "spikes_fixed": int(spikes[1]),
-        "membrane_rms": float(np.sqrt(np.mean(membrane[live] ** 2))) if live.any() else 0.0,
+        "membrane_rms": float(np.sqrt(np.mean(membrane**2))),
     }
 
 

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from ..errors import GraphError, Problem, UnsupportedNode
 from .linear import Chain, Gain, as_synapse, identity, then_scale
-from .neurons.cuba_lif import CubaLif, step_fixed, step_float
 from .neurons.lowering import (
     NEURONS,
     NeuronSpec,
@@ -20,15 +19,12 @@ from .neurons.lowering import (
     readout_integrator,
     shape_of,
 )
+from .onset import bias_generator, guard_onset, make_population, spikes_early
 from .program import Input, Output, Population, Program, Projection, Readout
 from .schedule import align
-from .synapses.dense import Dense
 from .synapses.lowering import LINEAR, bias_of
 
 Array = npt.NDArray[Any]
-
-SILENT = -1e9
-"""Initial membrane potential of a neuron whose bias must not make it spike too early."""
 
 
 @dataclass(slots=True)
@@ -262,14 +258,20 @@ def _assemble(
     projections: list[Projection] = []
     for name in sorted(specs, key=lambda n: hops.depth[n]):
         spec, bias, depth = specs[name], biased[name], hops.depth[name]
-        constant = spec.bias
+        constant, current = spec.bias, None
         if bias is not None and spec.filters_current:
-            generator, synapses = _bias_generator(name, spec, bias, depth)
-            populations.append(generator)
-            projections.append(synapses)
+            current = bias * spec.gain
         elif bias is not None:
             constant = constant + bias * spec.gain
-        populations.append(_population(name, spec, constant, depth, at_rest))
+        population = make_population(name, spec, constant, depth, at_rest)
+        if current is None and not spec.filters_current and spikes_early(population):
+            constant, current = np.zeros_like(constant), constant
+            population = make_population(name, spec, constant, depth, at_rest)
+        if current is not None:
+            generator, synapses = bias_generator(name, current, depth)
+            populations.append(generator)
+            projections.append(synapses)
+        populations.append(population)
     for (begin, end, chain), delay in zip(reading.paths, hops.delays, strict=True):
         chain = then_scale(chain, specs[end].gain)
         projections.append(_projection(begin, end, chain, delay, projections))
@@ -282,75 +284,6 @@ def _assemble(
     return guarded, tuple(projections), warnings + early
 
 
-def _population(
-    name: str, spec: NeuronSpec, bias: Array, depth: int, at_rest: bool
-) -> Population:
-    """A population whose membrane starts at 0, or at its resting potential v_leak.
-
-    From 0, a bias would charge the membrane while the pipeline fills, so the population is
-    cleared when its first input can arrive. At v_leak nothing moves until then.
-    """
-    rests = at_rest and bool(np.any(spec.bias))
-    if rests and not (np.array_equal(bias, spec.bias) and np.all(_rest(spec) < spec.threshold)):
-        raise UnsupportedNode(
-            "the membrane starts at v_leak, and a layer's bias or a threshold below v_leak "
-            "would move it before the first input arrives",
-            where=f"node {name} ({spec.kind})",
-            remedy="train with v_leak = 0",
-        )
-    early = _rest(spec) if rests else np.where(bias > 0, SILENT, 0.0)
-    neuron = CubaLif(
-        current_decay=_shared(spec.current_decay),
-        voltage_decay=_shared(spec.voltage_decay),
-        bias_mantissa=_shared(bias),
-        threshold=_shared(spec.threshold),
-        initial_voltage=_shared(early),
-        onset=depth + 1 if np.any(bias) and not rests else 0,
-    )
-    return Population(name, spec.kind, spec.shape, neuron, depth)
-
-
-def _rest(spec: NeuronSpec) -> Array:
-    """v_leak, from bias = v_leak * voltage_decay."""
-    moving = spec.voltage_decay > 0
-    return np.where(moving, spec.bias / np.where(moving, spec.voltage_decay, 1.0), 0.0)
-
-
-def guard_onset(
-    populations: tuple[Population, ...], *, fixed: bool = False
-) -> tuple[tuple[Population, ...], list[str]]:
-    """Clear every population at its onset where some neuron spikes before any input came."""
-    early = [p.name for p in populations if spikes_early(p, fixed)]
-    if not early:
-        return populations, []
-    cleared = tuple(
-        replace(p, neuron=replace(p.neuron, onset=p.depth + 1)) if p.kind != "bias" else p
-        for p in populations
-    )
-    return cleared, [
-        f"{name}: the bias alone makes neurons spike before the first input has arrived; these "
-        "spikes cost energy, and in a recurrent population they reach the first step"
-        for name in early
-    ]
-
-
-def spikes_early(population: Population, fixed: bool = False) -> bool:
-    """Whether a neuron spikes in the steps 1 to depth, in which nothing has reached it."""
-    neuron = population.neuron
-    u = np.zeros((1, population.size), np.int64 if fixed else np.float64)
-    v = np.broadcast_to(neuron.initial_voltage, u.shape).astype(u.dtype)
-    for t in range(1, population.depth + 1):
-        u, v, spikes = (step_fixed if fixed else step_float)(neuron, t, u, v, np.zeros_like(u))
-        if spikes.any():
-            return True
-    return False
-
-
-def _shared(values: Array) -> Array:
-    """One value for all where all are equal."""
-    return values[:1].copy() if bool(np.all(values == values[0])) else values
-
-
 def _projection(
     begin: str, end: str, chain: Chain, delay: int, known: list[Projection]
 ) -> Projection:
@@ -359,25 +292,3 @@ def _projection(
         count += 1
         name = f"{begin}->{end}#{count}"
     return Projection(name, begin, end, as_synapse(chain), delay, chain.nodes)
-
-
-def _bias_generator(
-    name: str, spec: NeuronSpec, bias: Array, depth: int
-) -> tuple[Population, Projection]:
-    """A neuron that spikes at every step and carries the bias of a current-filtering target.
-
-    Lava's bias enters v, but the bias of a layer in front of a CubaLIF is an input current that
-    its synaptic filter must see. The first spike arrives together with the first input.
-    """
-    one = np.ones(1)
-    neuron = CubaLif(
-        current_decay=one,
-        voltage_decay=0 * one,
-        bias_mantissa=one,
-        threshold=0 * one,
-        initial_voltage=SILENT * one,
-        onset=depth,
-    )
-    generator = Population(f"{name}.bias", "bias", (1,), neuron, depth - 1)
-    synapse = Dense((bias * spec.gain)[:, None])
-    return generator, Projection(f"{name}.bias->{name}", f"{name}.bias", name, synapse)

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from ..errors import CapacityExceeded, Problem, UsageError
 from .bounds import Bounds, population_bounds, problems
-from .lower import guard_onset
 from .neurons.cuba_lif import (
     BIAS_EXPONENT_MAX,
     BIAS_MANTISSA_MAX,
@@ -26,6 +25,7 @@ from .neurons.cuba_lif import (
     THRESHOLD_MAX,
     CubaLif,
 )
+from .onset import guard_onset
 from .program import Input, Population, Program, Projection
 from .rounding import moments, round_to_currents
 from .synapses.dense import SignMode
@@ -36,7 +36,7 @@ Array = npt.NDArray[Any]
 EXPONENT_MIN, EXPONENT_MAX = -7, 7
 MIXED_MAX, SINGLE_SIGN_MAX = 254, 255
 SILENT = -(2**22)
-"""Initial v of a neuron whose bias must not make it spike before its input arrives."""
+"""Lowest initial v: a neuron's bias must not make it spike before its input arrives."""
 INPUT_BITS = 8
 FINE_THRESHOLD = 512
 """Threshold in integer units beyond which a larger scale gains nothing worth having."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from slipway.deploy.bounds import population_bounds, problems
 from slipway.deploy.compile import compile_graph
 from slipway.deploy.data import encode
-from slipway.deploy.lower import spikes_early
+from slipway.deploy.onset import spikes_early
 from slipway.deploy.program import Program, Projection
 from slipway.deploy.quantise import exact_levels, quantise_weights, sign_mode
 from slipway.deploy.reference import execute
@@ -151,7 +151,7 @@ def test_a_population_that_cannot_fit_is_refused_with_numbers() -> None:
     lif.v_threshold = np.full(3, 1e9)
     with pytest.raises(CapacityExceeded, match=r"threshold would be \d+; the limit is 131071"):
         compile_graph(graph)
-    lif.v_threshold, lif.v_leak = np.full(3, 0.5), np.full(3, 1e9)
+    lif.v_threshold, lif.v_leak = np.full(3, 0.5), np.full(3, -1e9)
     with pytest.raises(
         CapacityExceeded, match=r"would need an exponent of \d+; the limit is 7"
     ):

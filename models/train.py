@@ -109,20 +109,24 @@ def train(
     # Through memory: torch writes the file's name into the archive, and that is temporary.
     weights = io.BytesIO()
     torch.save(model.state_dict(), weights)
-    chosen = np.sort(
-        np.random.default_rng(0).permutation(len(data.train.y))[:CALIBRATION_SAMPLES]
-    )
-    calibration: dict[str, Any] = {
-        "x": data.frames(data.train.x[chosen]),
-        "y": data.train.y[chosen],
-    }
-    write_arrays(out_dir / "calibrate.npz", calibration, pack=True)
-    test: dict[str, Any] = {"x": data.frames(data.test.x), "y": data.test.y}
-    write_arrays(out_dir / "test.npz", test, pack=True)
+    write_samples(data, out_dir)
     write_bytes(out_dir / "student.pt", weights.getbuffer())
     text = json.dumps(metrics, indent=2) + "\n"
     write_text(out_dir / "metrics.json", text)
     return dict(json.loads(text))
+
+
+def write_samples(data: Dataset, out_dir: Path) -> None:
+    """calibrate.npz (training samples) and test.npz (all test samples), in a fixed random order.
+
+    Data sets come class by class: only shuffled do the first N samples stand for all.
+    """
+    order = np.random.default_rng(0)
+    chosen = order.permutation(len(data.train.y))[:CALIBRATION_SAMPLES]
+    tested = order.permutation(len(data.test.y))
+    for name, part, rows in (("calibrate", data.train, chosen), ("test", data.test, tested)):
+        arrays: dict[str, Any] = {"x": data.frames(part.x[rows]), "y": part.y[rows]}
+        write_arrays(out_dir / f"{name}.npz", arrays, pack=True)
 
 
 def score(data: Dataset, predictions: Any) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def train(
 
 
 def write_samples(data: Dataset, out_dir: Path) -> None:
-    """calibrate.npz (training samples) and test.npz (all test samples), in a fixed random order.
+    """calibrate.npz (training samples) and test.npz (all test samples), in fixed random order.
 
     Data sets come class by class: only shuffled do the first N samples stand for all.
     """

@@ -7,12 +7,11 @@ from math import prod
 from typing import Any
 
 import nir
-import numpy as np
 
 from ..errors import Problem, SlipwayError
 from .lower import lower, node_problems
 from .neurons.lowering import NEURONS
-from .program import Program
+from .program import Population, Program
 from .targets import load_target
 
 WEIGHT_BITS = 8
@@ -91,6 +90,7 @@ def check_graph(graph: Any, target: str, *, dt: float | None = None) -> Check:
         program = lower(graph, dt=step, steps=1, target=target)
     except SlipwayError as error:
         return Check(target, nodes, {}, (*problems, *error.problems))
+    nodes |= {p.name: _stock(p, program) for p in program.populations if p.name in nodes}
     resources: dict[str, dict[str, Any]] = {
         "neurons": {
             "used": sum(p.size for p in program.populations),
@@ -121,6 +121,17 @@ def weight_bits(program: Program) -> int:
     return sum(WEIGHT_BITS * prod(p.synapse.weight.shape) for p in program.projections)
 
 
+def _stock(population: Population, program: Program) -> NodeCheck:
+    """Which stock Lava process a population becomes, and what slipway adds to it."""
+    model = "Lava LIFReset" if population.neuron.onset else "Lava LIF"
+    if population.kind == "readout":
+        return NodeCheck("interface", f"is read through an added integrator, {model}")
+    generator = f"{population.name}.bias"
+    if any(p.name == generator for p in program.populations):
+        model += ", its bias from an added neuron that always spikes"
+    return NodeCheck("stock", model)
+
+
 def _verdict(name: str, node: Any, refused: dict[str, Problem]) -> NodeCheck:
     if name in refused:
         problem = refused[name]
@@ -128,6 +139,5 @@ def _verdict(name: str, node: Any, refused: dict[str, Problem]) -> NodeCheck:
     if type(node) in (nir.Input, nir.Output):
         return NodeCheck("interface", "reads samples" if type(node) is nir.Input else "is read")
     if type(node) in NEURONS:
-        kind = "LIFReset" if np.any(getattr(node, "v_leak", 0)) else "LIF"
-        return NodeCheck("stock", f"Lava {kind}")
+        return NodeCheck("stock", "Lava LIF")
     return NodeCheck("folded", "part of the projection into the next population")

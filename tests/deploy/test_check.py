@@ -40,6 +40,19 @@ def test_every_node_and_resource_has_a_verdict() -> None:
     assert found["resources"]["weight_memory"]["used"] == 3 * 2 * 8
 
 
+def test_what_slipway_adds_is_said() -> None:
+    build = Builder(np.random.default_rng(0), (2,))
+    build.add("affine", nir.Affine(np.ones((3, 2)), np.full(3, 0.2)), (3,))
+    biased = build.neuron(("LIF",))
+    build.add("affine", nir.Affine(np.ones((3, 3)), np.full(3, 0.2)), (3,))
+    filtering = build.neuron(("CubaLIF",))
+    build.affine(2)
+    found = check_graph(build.graph({"dt": 1e-3, "input_encoding": "spikes"}), "loihi2").nodes
+    assert found[biased].reason == "Lava LIFReset"
+    assert "its bias from an added neuron that always spikes" in found[filtering].reason
+    assert found["output"].reason.startswith("is read through an added integrator, Lava LIF")
+
+
 def test_values_cannot_go_to_a_chip_that_only_sends_spikes() -> None:
     found = check_graph(graph(encoding="current"), "loihi1")
     assert not found.deployable

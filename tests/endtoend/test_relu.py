@@ -1,0 +1,65 @@
+"""A ReLU network trained on real digits keeps its accuracy as rates of integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from slipway.converters.export import export
+from slipway.deploy.compile import compile_graph
+from slipway.deploy.lava import probe
+from slipway.deploy.run import run
+from slipway.deploy.verify import verify
+from torch import nn
+
+Array = np.ndarray[Any, Any]
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Array, Array]:
+    pictures = load_digits()
+    return (pictures.images[:, None] / 16).astype(np.float32), pictures.target
+
+
+@pytest.fixture(scope="module")
+def network(digits: tuple[Array, Array]) -> nn.Module:
+    """Convolutions, batch norm, pooling, dropout, dense layers: trained in seconds."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.AvgPool2d(2)),
+        *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Dropout(0.1)),
+        *(nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, 10)),
+    )
+    x, y = (torch.from_numpy(each[:1400]) for each in digits)
+    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+    for _ in range(12):
+        for rows in torch.randperm(len(x)).split(64):
+            loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    torch.set_num_threads(threads)
+    return model.eval()
+
+
+def test_rates_of_integers_keep_the_accuracy(
+    network: nn.Module, digits: tuple[Array, Array]
+) -> None:
+    x, y = digits
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(x[1400:])).argmax(dim=1).numpy()
+    before = float(np.mean(wanted == y[1400:]))
+    graph = export(network, (1, 8, 8), calibration=x[:256])
+    program = compile_graph(graph, calibration=x[:256], steps=32)
+    result = run(program, x[1400:], y[1400:])
+    assert before > 0.9
+    assert result.accuracy is not None
+    assert result.accuracy > before - 0.015
+    assert float(np.mean(result.predictions == wanted)) > 0.95
+    if probe().lava_usable:
+        assert verify(program, x[1400:1403], engines=("fast", "lava")).equal

@@ -49,50 +49,9 @@ def _run(path: Path) -> Result:
 
 
 def _program(path: Path) -> Result:
-    from ..deploy.storage import load_program
+    from ..deploy.storage import as_json, load_program
 
-    program = load_program(path)
-    facts: dict[str, Any] = {
-        "target": program.target,
-        "precision": program.precision,
-        "dt_second": program.dt,
-        "steps": program.steps,
-        "latency_steps": program.latency,
-        "input": {
-            "name": program.input.name,
-            "shape": list(program.input.shape),
-            "graded": program.input.graded,
-            "scale": program.input.scale,
-        },
-        "populations": {
-            p.name: {
-                "kind": p.kind,
-                "shape": list(p.shape),
-                "neurons": p.size,
-                "depth": p.depth,
-                "scale": p.scale,
-            }
-            for p in program.populations
-        },
-        "projections": {
-            p.name: {
-                "source": p.source,
-                "target": p.target,
-                "kind": type(p.synapse).__name__,
-                "exponent": p.synapse.exponent,
-                "delay": p.delay,
-                "folded": list(p.folded),
-            }
-            for p in program.projections
-        },
-        "output": {
-            "name": program.output.name,
-            "population": program.output.population,
-            "readout": program.output.readout,
-        },
-        "provenance": dict(program.provenance),
-        "report": dict(program.report),
-    }
+    facts = as_json(load_program(path))
     return Result(facts, lambda console: _show_program(console, facts))
 
 

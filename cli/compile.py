@@ -93,10 +93,16 @@ def show_compile_report(console: Console, report: dict[str, Any]) -> None:
         columns = (
             "population",
             *(f">{key.replace('_', ' ')}" for key in _ERRORS),
+            ">by itself",
             ">saturated",
         )
         measured = [
-            (name, *(error.get(key) for key in _ERRORS), populations[name].get("saturated"))
+            (
+                name,
+                *(error.get(key) for key in _ERRORS),
+                (populations[name].get("added") or {}).get("raster_cosine"),
+                populations[name].get("saturated"),
+            )
             for name, error in errors.items()
         ]
         print_table(console, columns, measured)

@@ -11,11 +11,12 @@ import numpy.typing as npt
 from .bounds import Bounds
 from .data import encode
 from .engine import execute
-from .neurons.cuba_lif import CURRENT_MAX, STATE_SHIFT
+from .neurons.cuba_lif import CURRENT_MAX, STATE_SHIFT, step_fixed
 from .program import Population, Program
 from .quantise import COARSE_THRESHOLD, Calibration
+from .reference import shift
 from .rounding import current_error, moments
-from .trace import Raster
+from .trace import Raster, Stimulus, Trace
 
 Array = npt.NDArray[Any]
 
@@ -69,6 +70,7 @@ def _population(fixed: Population, source: Population, bounds: Bounds) -> dict[s
             "v_proven_steps": bounds.v_proven_steps,
         },
         "error": None,
+        "added": None,
         "saturated": None,
     }
 
@@ -114,30 +116,70 @@ def calibrate(source: Program, x: Array) -> Calibration:
     neurons = sum(p.size for p in source.populations)
     steps = source.run_steps(source.steps)
     samples = int(np.clip(RASTER_ELEMENTS // (neurons * steps), 4, 256))
-    stimulus, _ = encode(source, x[:samples])
-    return Calibration(x, stimulus, execute(source, stimulus, record=True))
+    # Evenly spread, because data often come class by class.
+    shown = x[np.unique(np.linspace(0, len(x) - 1, samples).astype(int))]
+    stimulus, _ = encode(source, shown)
+    return Calibration(x, shown, stimulus, execute(source, stimulus, record=True))
 
 
 def _measure(fixed: Program, calibration: Calibration, report: dict[str, Any]) -> None:
     """Run the fixed Program on the recorded samples and compare population by population."""
-    x = calibration.x[: calibration.stimulus.samples]
-    before, after = calibration.trace, execute(fixed, encode(fixed, x)[0], record=True)
-    report["calibration_samples"] = len(x)
+    stimulus, _ = encode(fixed, calibration.shown)
+    before, after = calibration.trace, execute(fixed, stimulus, record=True)
+    report["calibration_samples"] = stimulus.samples
+    few = min(stimulus.samples, max(4, RASTER_ELEMENTS // 10**6))
     for population in fixed.populations:
-        entry = report["populations"][population.name]
-        clipped = int(after.saturated[population.name].sum())
+        entry, name = report["populations"][population.name], population.name
+        clipped = int(after.saturated[name].sum())
         entry["saturated"] = clipped
-        entry["saturated_share"] = clipped / (len(x) * after.executed_steps * population.size)
-        window = slice(population.depth, population.depth + fixed.steps)
-        entry["error"] = difference(
-            _during(before.rasters[population.name], window),
-            _during(after.rasters[population.name], window),
-            population.scale,
-        )
+        entry["saturated_share"] = clipped / after.rasters[name].v.size
+        window = slice(population.depth, population.depth + stimulus.steps)
+        scale = population.scale
+        floats = _during(before.rasters[name], window)
+        entry["error"] = difference(floats, _during(after.rasters[name], window), scale)
+        alone = by_itself(fixed, population, stimulus.part(0, few), before)
+        added = difference(_first(floats, few), _during(alone, window), scale)
+        entry["added"] = {key: added[key] for key in ("rate_cosine", "raster_cosine")}
+
+
+def by_itself(
+    fixed: Program, population: Population, stimulus: Stimulus, before: Trace
+) -> Raster:
+    """One population in integers among sources that spike as the float Program's did.
+
+    Args:
+        fixed: the fixed Program.
+        population: of it.
+        stimulus: encoded for it.
+        before: what the float Program did with the same samples, or more of them.
+    """
+    samples, steps = stimulus.samples, before.executed_steps
+    currents = np.zeros((samples, steps, population.size), np.int64)
+    for projection in fixed.into(population.name):
+        late = 1 + projection.delay
+        if projection.source == fixed.input.name:
+            sent = np.stack([stimulus.at(t) for t in range(1, steps + 1 - late)], axis=1)
+        else:
+            sent = before.rasters[projection.source].s[:samples, : steps - late]
+        # Sums of integers are exact in float64, and a matrix product of floats is fast.
+        total = np.rint(projection.synapse.accumulate(sent.astype(np.float64)))
+        currents[:, late:] += shift(total.astype(np.int64), projection.synapse.exponent)
+    neuron = population.neuron
+    u = np.zeros((samples, population.size), np.int64)
+    v = np.broadcast_to(neuron.initial_voltage, u.shape).astype(np.int64)
+    frames = []
+    for t in range(1, steps + 1):
+        u, v, spikes = step_fixed(neuron, t, u, v, currents[:, t - 1])
+        frames.append((spikes, u, v))
+    return Raster(*(np.stack(column, axis=1) for column in zip(*frames, strict=True)))
 
 
 def _during(raster: Raster, window: slice) -> Raster:
     return Raster(raster.s[:, window], raster.u[:, window], raster.v[:, window])
+
+
+def _first(raster: Raster, samples: int) -> Raster:
+    return Raster(raster.s[:samples], raster.u[:samples], raster.v[:samples])
 
 
 def difference(before: Raster, after: Raster, scale: float) -> dict[str, Any]:

@@ -90,9 +90,16 @@ def exact_levels(values: Array, levels: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Samples and what the float Program did with them, rasters included."""
+    """Samples and what the float Program did with some of them, rasters included.
+
+    Attributes:
+        x: all samples.
+        shown: those that the float Program has run.
+        stimulus, trace: what it saw and did.
+    """
 
     x: Array
+    shown: Array
     stimulus: Stimulus
     trace: Trace
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from slipway.deploy.bounds import population_bounds, problems
 from slipway.deploy.compile import compile_graph
 from slipway.deploy.data import encode
+from slipway.deploy.divergence import by_itself
 from slipway.deploy.onset import spikes_early
 from slipway.deploy.program import Program, Projection
 from slipway.deploy.quantise import exact_levels, quantise_weights, sign_mode
@@ -164,9 +165,21 @@ def test_the_report_says_what_it_measured() -> None:
     assert report["calibration_samples"] == len(x)
     for entry in report["populations"].values():
         assert 0 <= entry["error"]["raster_cosine"] <= 1
+        assert 0 <= entry["added"]["raster_cosine"] <= 1
         assert entry["saturated"] == 0
     for entry in report["projections"].values():
         assert entry["weight_error_relative"] < 0.1
+
+
+def test_a_population_by_itself_is_what_it_does_among_integer_sources() -> None:
+    for seed in range(12):  # the fixed network's own rasters, fed back: the same spikes again
+        program, x = compiled(seed)
+        stimulus, _ = encode(program, x)
+        trace = execute(program, stimulus, record=True)
+        for population in program.populations:
+            alone = by_itself(program, population, stimulus, trace)
+            np.testing.assert_array_equal(alone.s, trace.rasters[population.name].s)
+            np.testing.assert_array_equal(alone.v, trace.rasters[population.name].v)
 
 
 def test_a_coarse_threshold_is_a_warning() -> None:

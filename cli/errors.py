@@ -6,7 +6,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,14 @@ def error_text(error: SlipwayError) -> str:
     """What, where and what to do, of each problem of an error."""
     count = len(error.problems)
     head = "slipway: error: " if count == 1 else f"slipway: {count} errors\n"
-    return head + "\n".join(str(problem) for problem in error.problems)
+    return head + "\n".join(_grouped(error.problems))
+
+
+def _grouped(problems: Sequence[Problem]) -> Iterator[str]:
+    """Neighbours with the same place and remedy share these lines."""
+    for (where, remedy), alike in groupby(problems, key=lambda p: (p.where, p.remedy)):
+        whats = "\n".join(problem.what for problem in alike)
+        yield str(Problem(whats, where, remedy))
 
 
 def error_json(error: SlipwayError) -> dict[str, Any]:

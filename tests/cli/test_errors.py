@@ -113,3 +113,15 @@ def test_json_carries_the_problems(capsys: pytest.CaptureFixture[str]) -> None:
         "exit_code": 2,
         "problems": [{"what": "gone", "where": "a.nir", "remedy": "look"}],
     }
+
+
+def test_problems_of_one_place_share_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        raise errors.FileError(
+            Problem("one", "a", "mend a"), Problem("two", "a", "mend a"), Problem("three", "b")
+        )
+
+    assert guarded(work) == errors.EXIT_USAGE
+    assert capsys.readouterr().err == (
+        "slipway: 3 errors\none\ntwo\n  where: a\n  to do: mend a\nthree\n  where: b\n"
+    )

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway.profiles.figures import quantity, span
+
 
 @dataclass(frozen=True)
 class Demo:
@@ -114,10 +116,10 @@ def summary(student: str, out: Path) -> None:
     print(f"synaptic operations per inference: {synops:,.0f}")
     for model, energy in report["energy"].items():
         low, nominal, high = (
-            f"{energy[f'{end}_joule_per_inference'] * 1e6:.3g}"
-            for end in ("low", "nominal", "high")
+            energy[f"{end}_joule_per_inference"] for end in ("low", "nominal", "high")
         )
-        print(f"energy per inference, {model}: {nominal} uJ ({low} to {high}), estimate")
+        band = f"{quantity(nominal, 'J')} ({span(low, high, 'J')})"
+        print(f"energy per inference, {model}: {band}, estimate")
 
 
 def _accuracy(run: dict[str, Any], samples: int) -> float:

@@ -38,10 +38,11 @@ def network(digits: tuple[Array, Array]) -> nn.Module:
     x, y = (torch.from_numpy(each[:1400]) for each in digits)
     optimiser = torch.optim.Adam(model.parameters(), 2e-3)
     for _ in range(12):
-        for rows in torch.randperm(len(x)).split(64):
+        order = torch.randperm(len(x))
+        for rows in (order[i : i + 64] for i in range(0, len(x), 64)):
             loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
     torch.set_num_threads(threads)
     return model.eval()

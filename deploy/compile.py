@@ -74,8 +74,8 @@ def compile_graph(
     from .quantise import quantise
 
     measured = calibrate(program, calibration) if calibration is not None else None
-    fixed, bounds = quantise(program, measured)
-    report = compile_report(program, fixed, bounds, measured)
+    fixed, bounds, current_errors = quantise(program, measured)
+    report = compile_report(program, fixed, bounds, current_errors, measured)
     clipped = [
         Problem(
             f"v was clipped in {100 * entry['saturated_share']:.2g} % of the neuron steps on "

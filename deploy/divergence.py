@@ -15,7 +15,6 @@ from .neurons.cuba_lif import CURRENT_MAX, STATE_SHIFT, step_fixed
 from .program import Population, Program
 from .quantise import COARSE_THRESHOLD, Calibration
 from .reference import shift
-from .rounding import current_error, moments
 from .trace import Raster, Stimulus, Trace
 
 Array = npt.NDArray[Any]
@@ -30,6 +29,7 @@ def compile_report(
     source: Program,
     fixed: Program,
     bounds: Mapping[str, Bounds],
+    current_errors: Mapping[str, float],
     calibration: Calibration | None,
 ) -> dict[str, Any]:
     """The compile report as JSON values; see the keys in docs or `slipway compile --json`."""
@@ -38,7 +38,7 @@ def compile_report(
             p.name: _population(p, source.population(p.name), bounds[p.name])
             for p in fixed.populations
         },
-        "projections": _projections(source, fixed, calibration),
+        "projections": _projections(source, fixed, current_errors),
         "warnings": list(fixed.report.get("warnings", [])),
         "calibration_samples": 0,
     }
@@ -83,20 +83,14 @@ def _decay_error(wanted: Array, got: Array) -> float:
 
 
 def _projections(
-    source: Program, fixed: Program, calibration: Calibration | None
+    source: Program, fixed: Program, current_errors: Mapping[str, float]
 ) -> dict[str, Any]:
     entries = {}
     for before, after in zip(source.projections, fixed.projections, strict=True):
-        messages = fixed.input.scale if after.source == fixed.input.name else 1.0
-        scale = fixed.population(after.target).scale / messages
+        scale = fixed.population(after.target).scale / fixed.input.message_scale(after.source)
         weight = before.synapse.weight
         got = after.synapse.weight.astype(np.float64) * 2.0**after.synapse.exponent / scale
         size = float(np.sqrt(np.mean(weight**2)))
-        seen = (
-            moments(source, before, calibration.stimulus, calibration.trace)
-            if calibration
-            else None
-        )
         entries[after.name] = {
             "exponent": after.synapse.exponent,
             "sign_mode": after.synapse.sign_mode,
@@ -105,7 +99,7 @@ def _projections(
             "weight_error_relative": float(np.sqrt(np.mean((got - weight) ** 2))) / size
             if size
             else 0.0,
-            "current_error_relative": current_error(weight, got, 1.0, seen) if seen else None,
+            "current_error_relative": current_errors.get(after.name),
             "weights_rounded_to_zero": int(np.count_nonzero((got == 0) & (weight != 0))),
         }
     return entries

@@ -93,11 +93,7 @@ def then_dense(chain: Chain, weight: Array, shape: Shape) -> Chain:
     """Follow with a matrix (n_out, n_in)."""
     if isinstance(chain.operator, Gain):
         return replace(chain, operator=Dense(weight * chain.operator.factor), shape=shape)
-    product = np.empty((weight.shape[0], prod(chain.source_shape)))
-    _check_size(chain, product.size)
-    for rows, part in _responses(chain):
-        product[:, rows] = weight @ part.T
-    return replace(chain, operator=Dense(product), shape=shape)
+    return replace(chain, operator=_matrix(chain, Dense(weight)), shape=shape)
 
 
 def then_conv(chain: Chain, conv: Conv2d, shape: Shape) -> Chain:
@@ -116,19 +112,21 @@ def then_conv(chain: Chain, conv: Conv2d, shape: Shape) -> Chain:
         composed = compose(operator, conv)
         if composed is not None:
             return replace(chain, operator=composed, shape=shape)
-    matrix = np.empty((conv.out_size, prod(chain.source_shape)))
-    _check_size(chain, matrix.size)
-    for rows, part in _responses(chain):
-        matrix[:, rows] = conv.accumulate(part).T
-    return replace(chain, operator=Dense(matrix), shape=shape)
+    return replace(chain, operator=_matrix(chain, conv), shape=shape)
 
 
 def unroll(chain: Chain) -> Dense:
     """The chain as a matrix."""
-    matrix = np.empty((prod(chain.shape), prod(chain.source_shape)))
+    return _matrix(chain, None)
+
+
+def _matrix(chain: Chain, follower: Dense | Conv2d | None) -> Dense:
+    """The chain, and what follows it, as a matrix: its answer to each source element alone."""
+    size = follower.out_size if follower else prod(chain.shape)
+    matrix = np.empty((size, prod(chain.source_shape)))
     _check_size(chain, matrix.size)
     for rows, part in _responses(chain):
-        matrix[:, rows] = part.T
+        matrix[:, rows] = (follower.accumulate(part) if follower else part).T
     return Dense(matrix)
 
 

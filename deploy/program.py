@@ -52,6 +52,10 @@ class Input:
         """Elements of one time step."""
         return prod(self.shape)
 
+    def message_scale(self, source: str) -> float:
+        """Integer value of a message of 1 from `source`; a spike of a population is 1."""
+        return self.scale if source == self.name else 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Population:

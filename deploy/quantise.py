@@ -9,7 +9,8 @@ worst case stays inside the 24-bit state (deploy/bounds.py), so mantissas always
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from .neurons.cuba_lif import (
 )
 from .onset import guard_onset
 from .program import Input, Population, Program, Projection
-from .rounding import moments, round_to_currents
+from .rounding import current_error, moments, round_to_currents
 from .synapses.dense import SignMode
 from .trace import Stimulus, Trace
 
@@ -45,11 +46,15 @@ COARSE_THRESHOLD = 32
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """A population in integers with what led to it."""
+    """A population in integers with what led to it.
+
+    `current_errors`: projection -> relative error of its currents on the calibration data.
+    """
 
     population: Population
     projections: tuple[Projection, ...]
     bounds: Bounds
+    current_errors: Mapping[str, float] = field(default_factory=dict)
 
 
 def quantise_input(spec: Input, calibration: Array | None) -> Input:
@@ -106,8 +111,12 @@ class Calibration:
 
 def quantise(
     program: Program, calibration: Calibration | None
-) -> tuple[Program, dict[str, Bounds]]:
-    """The Program at precision `fixed`, and the bounds proven for each population.
+) -> tuple[Program, dict[str, Bounds], dict[str, float]]:
+    """The Program at precision `fixed`, its proven bounds, and its current errors.
+
+    Returns:
+        The Program; population -> bounds; projection -> relative error of its currents, where
+        calibration data measured it.
 
     Raises:
         CapacityExceeded: no scale keeps a population within the format; all are named.
@@ -149,7 +158,8 @@ def quantise(
         refused = [found for p in populations for found in problems(p, bounds[p.name])]
         if refused:
             raise CapacityExceeded(*refused)
-    return result_program, bounds
+    current_errors = {k: error for q in found for k, error in q.current_errors.items()}
+    return result_program, bounds, current_errors
 
 
 def _fit(
@@ -186,24 +196,28 @@ def _round_again(
 ) -> Quantised:
     """Rounded for the currents on the calibration data, unless that breaks a proof."""
     floats = {p.name: p for p in program.projections}
-    projections = []
+    projections, before, after = [], {}, {}
     for projection in nearest.projections:
-        source = floats[projection.name]
+        source, name = floats[projection.name], projection.name
         seen = moments(program, source, calibration.stimulus, calibration.trace)
-        if seen is None or not source.synapse.weight.any():
+        if seen is None:
             projections.append(projection)
             continue
-        messages = fixed.input.scale if projection.source == fixed.input.name else 1.0
-        scale = nearest.population.scale / messages
-        mantissa = round_to_currents(projection, source, scale, seen)
-        synapse = replace(projection.synapse, weight=mantissa)
+        scale = nearest.population.scale / fixed.input.message_scale(projection.source)
+        weight, synapse = source.synapse.weight, projection.synapse
+        per_mantissa = scale / 2.0**synapse.exponent
+        before[name] = current_error(weight, synapse.weight, per_mantissa, seen)
+        if weight.any():
+            mantissa = round_to_currents(projection, source, scale, seen)
+            synapse = replace(synapse, weight=mantissa)
+        after[name] = current_error(weight, synapse.weight, per_mantissa, seen)
         projections.append(replace(projection, synapse=synapse))
     trial = replace(fixed, populations=(nearest.population,), projections=tuple(projections))
     bounds = population_bounds(trial, nearest.population, steps, quiet=True)
     proven = bounds.v_proven_steps is None or nearest.bounds.v_proven_steps is not None
     if problems(nearest.population, bounds) or not proven:
-        return nearest
-    return Quantised(nearest.population, tuple(projections), bounds)
+        return replace(nearest, current_errors=before)
+    return Quantised(nearest.population, tuple(projections), bounds, after)
 
 
 def _candidates(
@@ -231,8 +245,8 @@ def _initial_voltage(scaled: Array) -> Array:
 
 def _largest_weight(spec: Input, projection: Projection) -> float:
     """Largest weight per integer message."""
-    messages = spec.scale if projection.source == spec.name else 1.0
-    return float(np.max(np.abs(projection.synapse.weight), initial=0.0)) / messages
+    largest = float(np.max(np.abs(projection.synapse.weight), initial=0.0))
+    return largest / spec.message_scale(projection.source)
 
 
 def _at_scale(
@@ -243,8 +257,7 @@ def _at_scale(
         return [neuron]
     projections = []
     for projection in incoming:
-        messages = spec.scale if projection.source == spec.name else 1.0
-        quantised = quantise_weights(projection, scale / messages)
+        quantised = quantise_weights(projection, scale / spec.message_scale(projection.source))
         if isinstance(quantised, Problem):
             return [quantised]
         projections.append(quantised)

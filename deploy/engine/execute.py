@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..neurons.cuba_lif import STATE_SHIFT, CubaLif
+from ..neurons.cuba_lif import STATE_SHIFT
 from ..program import Population, Program, Projection
 from ..synapses.conv2d import Conv2d
 from ..trace import Raster, Stimulus, Trace
@@ -84,6 +84,7 @@ class _Runner:
         self.number: Any = np.int32 if self.fixed else np.float64
         self.order = {program.input.name: channels_last(program.input.shape)}
         self.order |= {p.name: channels_last(p.shape) for p in program.populations}
+        self.inverse = {name: np.argsort(order) for name, order in self.order.items()}
         self.ring = 2 + max((p.delay for p in program.projections), default=0)
         self.synapses = [self._synapse(p) for p in program.projections]
         self.parameters = {p.name: self._parameters(p) for p in program.populations}
@@ -152,18 +153,15 @@ class _Runner:
                     self._record(tape[population.name], population.name, state, t)
             messages = source.at(t)
             for synapse in self.synapses:
-                self._transmit(
-                    synapse, messages, states, t, constant if source.frames else None
-                )
+                self._transmit(synapse, messages, states, t, constant)
             if last.depth < t <= last.depth + stimulus.steps:
                 self._read(window, states[last.name])
-        inverse = np.argsort(self.order[last.name])
-        outputs: Array = window[:, inverse]
+        outputs: Array = window[:, self.inverse[last.name]]
         if program.output.readout == "mean" and not self.fixed:
             outputs = outputs / stimulus.steps
         counts = {program.input.name: source.count()}
         for name, state in states.items():
-            counts[name] = state.messages[:, np.argsort(self.order[name])].astype(np.int64)
+            counts[name] = state.messages[:, self.inverse[name]].astype(np.int64)
         saturated = {name: state.saturated for name, state in states.items()}
         return Trace(outputs, counts, saturated, steps, tape)
 
@@ -177,7 +175,7 @@ class _Runner:
             state.messages,
             state.saturated,
             self.parameters[population.name],
-            _clears(population.neuron, t),
+            population.neuron.onset == t,
         )
 
     def _transmit(
@@ -223,14 +221,10 @@ class _Runner:
             window += state.v
 
     def _record(self, raster: Raster, name: str, state: _State, t: int) -> None:
-        inverse = np.argsort(self.order[name])
+        inverse = self.inverse[name]
         raster.s[:, t - 1] = state.spikes[:, inverse]
         raster.u[:, t - 1] = state.u[:, inverse]
         raster.v[:, t - 1] = state.v[:, inverse]
-
-
-def _clears(neuron: CubaLif, t: int) -> bool:
-    return neuron.onset == t
 
 
 def _convolution(synapse: Conv2d, weight: Array) -> Callable[[Array, Array], None]:

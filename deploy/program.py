@@ -17,14 +17,22 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal, TypeAlias
 
-from .neurons.cuba_lif import CubaLif
+import numpy as np
+import numpy.typing as npt
+
+from .neurons.models import Neuron
 from .synapses.conv2d import Conv2d
 from .synapses.dense import Dense
+from .synapses.sparse import Sparse
 
+Array = npt.NDArray[Any]
 Precision: TypeAlias = Literal["float", "fixed"]
 Readout: TypeAlias = Literal["count", "last", "mean"]
-Neuron: TypeAlias = CubaLif
-Synapse: TypeAlias = Dense | Conv2d
+Synapse: TypeAlias = Dense | Sparse | Conv2d
+
+
+def _one() -> Array:
+    return np.ones(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +60,6 @@ class Input:
         """Elements of one time step."""
         return prod(self.shape)
 
-    def message_scale(self, source: str) -> float:
-        """Integer value of a message of 1 from `source`; a spike of a population is 1."""
-        return self.scale if source == self.name else 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class Population:
@@ -63,14 +67,17 @@ class Population:
 
     Attributes:
         name: node name in the NIR graph.
-        kind: the NIR node type it came from: "IF", "LIF", "CubaLIF", "LI", "CubaLI", or
-            "readout" for the integrator that slipway adds behind a last linear layer.
+        kind: the NIR node type it came from: "IF", "LIF", "CubaLIF", "LI", "CubaLI"; or what
+            slipway adds: "readout" (the integrator behind a last linear layer), "bias" (a
+            neuron that always spikes), "encoder" (the delta encoder of an input).
         shape: (n,) or (channels, height, width).
         neuron: the parameters, flat in C, H, W order.
         depth: projections on the longest feed-forward way from the input. What the source
             framework computes at step t, this population computes at step t + depth.
-        scale: integer current units per unit of the NIR graph: u and v in the graph's
-            units are u / (64 * scale), v / (64 * scale). 1.0 and no 64 at `float`.
+        scale: integer current units per unit of the NIR graph, one value (1,) or one per
+            neuron (n,): u and v in the graph's units are u / (64 * scale), v / (64 * scale).
+            1.0 and no 64 at `float`.
+        message_scale: integer value of a graded message of 1; 1.0 for spikes and at `float`.
     """
 
     name: str
@@ -78,7 +85,8 @@ class Population:
     shape: tuple[int, ...]
     neuron: Neuron
     depth: int
-    scale: float = 1.0
+    scale: Array = field(default_factory=_one)
+    message_scale: float = 1.0
 
     @property
     def size(self) -> int:
@@ -94,8 +102,10 @@ class Projection:
         name: "source->target", with the NIR nodes folded into it in `folded`.
         source, target: names of an Input or Population, and of a Population.
         synapse: weights and their geometry.
-        delay: steps beyond the one step that every projection takes, 0 to 62.
+        delay: steps beyond the one step that every projection takes; with the synapse's own
+            delays 0 to 62.
         folded: names of the NIR nodes that this projection replaces, in signal order.
+        port: of the target's neuron: "", or "real" or "imaginary" of a Resonator.
     """
 
     name: str
@@ -104,6 +114,18 @@ class Projection:
     synapse: Synapse
     delay: int = 0
     folded: tuple[str, ...] = ()
+    port: str = ""
+
+    @property
+    def exponent(self) -> int:
+        """Of the weight format; 0 at `float`."""
+        return self.synapse.format.exponent if self.synapse.format else 0
+
+    @property
+    def longest_delay(self) -> int:
+        """Most steps beyond the one that every projection takes."""
+        own = self.synapse.longest_delay if isinstance(self.synapse, Sparse) else 0
+        return self.delay + own
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +154,10 @@ class Program:
         dt: seconds of the source's time per step.
         steps: time steps for which a frame is presented, and the most that bounds are
             proven for.
-        input: the one input.
+        inputs: where samples enter.
         populations: in an order in which every feed-forward source precedes its target.
         projections: any order; several into one population add.
-        output: what is read.
+        outputs: what is read; the first one gives the predictions.
         target: name of the target it was compiled for.
         provenance: JSON values: source file and hash, versions, calibration, seed.
         report: JSON values: the compile report.
@@ -144,10 +166,10 @@ class Program:
     precision: Precision
     dt: float
     steps: int
-    input: Input
+    inputs: tuple[Input, ...]
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
-    output: Output
+    outputs: tuple[Output, ...]
     target: str = "loihi2"
     provenance: Mapping[str, Any] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
@@ -159,19 +181,36 @@ class Program:
                 return candidate
         raise KeyError(name)
 
+    def source(self, name: str) -> Input | Population:
+        """The input or population of that name. Raises KeyError."""
+        for candidate in self.inputs:
+            if candidate.name == name:
+                return candidate
+        return self.population(name)
+
+    def is_input(self, name: str) -> bool:
+        """Whether that is the name of an input."""
+        return any(candidate.name == name for candidate in self.inputs)
+
     def into(self, target: str) -> tuple[Projection, ...]:
         """The projections whose target is that population."""
         return tuple(p for p in self.projections if p.target == target)
 
-    def source_shape(self, name: str) -> tuple[int, ...]:
-        """Shape of an input or population."""
-        return self.input.shape if name == self.input.name else self.population(name).shape
+    def message_scale(self, source: str) -> float:
+        """Integer value of a message of 1 from that input or population."""
+        found = self.source(source)
+        return found.scale if isinstance(found, Input) else found.message_scale
 
     @property
     def latency(self) -> int:
-        """Steps by which the output lags behind the input: the output's depth."""
-        return self.population(self.output.population).depth
+        """Steps by which the last output lags behind the input: its depth."""
+        return max(self.population(output.population).depth for output in self.outputs)
 
     def run_steps(self, presented: int) -> int:
         """Steps to execute for a sample that is presented for `presented` steps."""
         return presented + self.latency
+
+    def window(self, output: Output, presented: int) -> tuple[int, int]:
+        """First and last step in which that output is read."""
+        depth = self.population(output.population).depth
+        return depth + 1, depth + presented

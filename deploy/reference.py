@@ -2,85 +2,117 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import numpy as np
 
-from .neurons.cuba_lif import STATE_LIMIT, Array, step_fixed, step_float
-from .program import Program
+from .formats import shift
+from .neurons.models import Array, model_of
+from .program import Output, Program, Projection
+from .synapses.sparse import Sparse
 from .trace import Raster, Stimulus, Trace
 
+# What a raster holds of each kind of message.
+RASTER_TYPES = {"spike": np.dtype(bool), "ternary": np.dtype(np.int32)}
 
-def shift(total: Array, exponent: int) -> Array:
-    """Apply the weight exponent to a sum: left shift, or right shift that floors."""
-    return total << exponent if exponent >= 0 else total >> -exponent
+
+def message_type(program: Program, kind: str) -> Any:
+    """Type of a raster's messages: bool, int32, or float64 for graded ones at `float`."""
+    graded = np.dtype(np.int32 if program.precision == "fixed" else np.float64)
+    return RASTER_TYPES.get(kind, graded)
 
 
 def execute(program: Program, stimulus: Stimulus, *, record: bool = False) -> Trace:
     """Run all samples at once, all steps; arrays (N, n)."""
     fixed = program.precision == "fixed"
     dtype: Any = np.int64 if fixed else np.float64
-    advance = step_fixed if fixed else step_float
     samples, steps = stimulus.samples, program.run_steps(stimulus.steps)
-    last = program.population(program.output.population)
-
-    u = {p.name: np.zeros((samples, p.size), dtype) for p in program.populations}
-    v = {
-        p.name: np.broadcast_to(p.neuron.initial_voltage.astype(dtype), (samples, p.size))
+    models = {p.name: model_of(p.neuron) for p in program.populations}
+    state = {
+        p.name: models[p.name].fresh(p.neuron, (samples, p.size), dtype)
         for p in program.populations
     }
-    # What each projection will deliver: the sum made at step t arrives at t + 1 + delay.
-    pending = {
-        p.name: deque(
-            np.zeros((samples, p.synapse.out_size), dtype) for _ in range(1 + p.delay)
-        )
-        for p in program.projections
+    # (population, port) -> currents of the steps to come: what is sent at step t arrives at
+    # t + 1 + delay.
+    arriving = {
+        (p.name, port): np.zeros((steps + 2, samples, p.size), dtype)
+        for p in program.populations
+        for port in models[p.name].ports
     }
     messages = {
-        name: np.zeros((samples, size), np.int64)
-        for name, size in [
-            (program.input.name, program.input.size),
-            *((p.name, p.size) for p in program.populations),
-        ]
+        source.name: np.zeros((samples, source.size), np.int64)
+        for source in (*program.inputs, *program.populations)
     }
     saturated = {p.name: np.zeros(samples, np.int64) for p in program.populations}
-    tape: dict[str, list[tuple[Array, Array, Array]]] = {
-        p.name: [] for p in program.populations
-    }
-    outputs: Array = np.zeros((samples, last.size), dtype)
+    tape: dict[str, list[tuple[Array, ...]]] = {p.name: [] for p in program.populations}
+    outputs: dict[str, Array] = {}
 
     for t in range(1, steps + 1):
-        sent = {program.input.name: stimulus.at(t).astype(dtype)}
-        arriving = {p.name: np.zeros((samples, p.size), dtype) for p in program.populations}
-        for projection in program.projections:
-            arriving[projection.target] += pending[projection.name].popleft()
+        sent = {i.name: stimulus.at(i.name, t).astype(dtype) for i in program.inputs}
         for population in program.populations:
-            name = population.name
-            u[name], v[name], spikes = advance(
-                population.neuron, t, u[name], v[name], arriving[name]
-            )
-            sent[name] = spikes.astype(dtype)
+            name, model = population.name, models[population.name]
+            advance = model.step_fixed if fixed else model.step_float
+            currents = tuple(arriving[name, port][t] for port in model.ports)
+            state[name], now = advance(population.neuron, t, state[name], currents)
+            sent[name] = now.astype(dtype)
             if fixed:
-                saturated[name] += (np.abs(v[name]) == STATE_LIMIT - 1).sum(axis=1)
+                saturated[name] += model.saturated(population.neuron, state[name])
             if record:
-                tape[name].append((spikes, u[name], v[name]))
+                tape[name].append((now, *state[name]))
         for name, values in sent.items():
             messages[name] += values != 0
         for projection in program.projections:
-            total = projection.synapse.accumulate(sent[projection.source])
-            pending[projection.name].append(
-                shift(total, projection.synapse.exponent) if fixed else total
-            )
-        if last.depth < t <= last.depth + stimulus.steps:
-            read = sent[last.name] if program.output.readout == "count" else v[last.name]
-            outputs = read.copy() if program.output.readout == "last" else outputs + read
+            _deliver(projection, sent[projection.source], arriving, t)
+        for output in program.outputs:
+            _read(program, output, stimulus.steps, t, sent, state, outputs)
 
-    if program.output.readout == "mean" and not fixed:
-        outputs = outputs / stimulus.steps
+    for output in program.outputs:
+        if output.readout == "mean" and not fixed:
+            outputs[output.name] = outputs[output.name] / stimulus.steps
     rasters = {
-        name: Raster(*(np.stack(column, axis=1) for column in zip(*frames, strict=True)))
-        for name, frames in tape.items()
-        if record
+        p.name: _raster(program, p.name, tape[p.name]) for p in program.populations if record
     }
     return Trace(outputs, messages, saturated, steps, rasters)
+
+
+def _deliver(
+    projection: Projection, sent: Array, arriving: dict[tuple[str, str], Array], t: int
+) -> None:
+    """Add the currents of this step's messages to the steps in which they arrive."""
+    synapse, exponent = projection.synapse, projection.exponent
+    parts = synapse.bins() if isinstance(synapse, Sparse) else [(0, synapse)]
+    into = arriving[projection.target, projection.port]
+    for own, part in parts:
+        step = t + 1 + projection.delay + own
+        if step < len(into):
+            total = part.accumulate(sent)
+            into[step] += shift(total, exponent) if exponent else total
+
+
+def _read(
+    program: Program,
+    output: Output,
+    presented: int,
+    t: int,
+    sent: dict[str, Array],
+    state: dict[str, tuple[Array, ...]],
+    outputs: dict[str, Array],
+) -> None:
+    """Count, keep or sum what an output reads in this step."""
+    first, last = program.window(output, presented)
+    if not first <= t <= last:
+        return
+    name = output.population
+    model, neuron = model_of(program.population(name).neuron), program.population(name).neuron
+    membrane = state[name][model.states(neuron).index(model.membrane)]
+    read = sent[name] if output.readout == "count" else membrane
+    summed = output.readout != "last" and t > first
+    outputs[output.name] = outputs[output.name] + read if summed else read.copy()
+
+
+def _raster(program: Program, name: str, frames: list[tuple[Array, ...]]) -> Raster:
+    neuron = program.population(name).neuron
+    model = model_of(neuron)
+    s, *states = (np.stack(column, axis=1) for column in zip(*frames, strict=True))
+    named = dict(zip(model.states(neuron), states, strict=True))
+    return Raster(s.astype(message_type(program, model.message)), named)

@@ -13,15 +13,28 @@ from safetensors.numpy import save
 
 from ..errors import FileError
 from ..files import write_bytes
-from .neurons.cuba_lif import CubaLif
+from .formats import WeightFormat
+from .neurons.models import MODELS, model_of
 from .program import Input, Output, Population, Program, Projection
 from .synapses.conv2d import Conv2d
 from .synapses.dense import Dense
+from .synapses.sparse import Sparse
 
-FORMAT = 1
+FORMAT = 2
 _TYPES: dict[str, type] = {
     t.__name__: t
-    for t in (CubaLif, Conv2d, Dense, Input, Output, Population, Program, Projection)
+    for t in (
+        *MODELS,
+        Conv2d,
+        Dense,
+        Sparse,
+        WeightFormat,
+        Input,
+        Output,
+        Population,
+        Program,
+        Projection,
+    )
 }
 
 
@@ -112,16 +125,17 @@ def as_json(program: Program) -> dict[str, Any]:
         "dt_second": program.dt,
         "steps": program.steps,
         "latency_steps": program.latency,
-        "input": asdict(program.input),
-        "output": asdict(program.output),
+        "inputs": {i.name: asdict(i) for i in program.inputs},
+        "outputs": {o.name: asdict(o) for o in program.outputs},
         "populations": {
             p.name: {
                 "kind": p.kind,
                 "shape": list(p.shape),
                 "neurons": p.size,
                 "depth": p.depth,
-                "onset": p.neuron.onset,
-                "scale": p.scale,
+                "neuron": type(p.neuron).__name__,
+                "model": model_of(p.neuron).title,
+                "scale": [float(p.scale.min()), float(p.scale.max())],
             }
             for p in program.populations
         },
@@ -131,9 +145,9 @@ def as_json(program: Program) -> dict[str, Any]:
                 "target": p.target,
                 "kind": type(p.synapse).__name__,
                 "weight_shape": list(p.synapse.weight.shape),
-                "exponent": p.synapse.exponent,
-                "sign_mode": p.synapse.sign_mode,
+                "format": asdict(p.synapse.format) if p.synapse.format else None,
                 "delay": p.delay,
+                "longest_delay": p.longest_delay,
                 "folded": list(p.folded),
             }
             for p in program.projections

@@ -14,41 +14,47 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Stimulus:
-    """Encoded messages of the input for a batch of samples.
+    """Encoded messages of the inputs for a batch of samples.
 
     Attributes:
-        values: (N, n) frames, shown at each of `steps` steps, or (N, steps, n) over time;
-            int32 for a `fixed` Program, float64 for a `float` one; flat in C, H, W order.
-        steps: steps for which the sample is presented; afterwards the input is silent.
+        values: input name -> (N, n) frames, shown at each of `steps` steps, or (N, steps, n)
+            over time; int32 for a `fixed` Program, float64 for a `float` one; flat in
+            C, H, W order.
+        steps: steps for which the sample is presented; afterwards the inputs are silent.
     """
 
-    values: Array
+    values: Mapping[str, Array]
     steps: int
 
     @property
     def samples(self) -> int:
         """Number of samples."""
-        return len(self.values)
+        return len(next(iter(self.values.values())))
 
-    def at(self, t: int) -> Array:
-        """Messages of step t = 1, 2, ...: (N, n), zeros after the presentation."""
-        over_time = self.values.ndim == 3
+    def at(self, name: str, t: int) -> Array:
+        """Messages of an input in step t = 1, 2, ...: (N, n), zeros after the presentation."""
+        values = self.values[name]
+        over_time = values.ndim == 3
         if t > self.steps:
-            return np.zeros_like(self.values[:, 0] if over_time else self.values)
-        return self.values[:, t - 1] if over_time else self.values
+            return np.zeros_like(values[:, 0] if over_time else values)
+        return values[:, t - 1] if over_time else values
 
     def part(self, start: int, stop: int) -> Stimulus:
         """The samples start to stop."""
-        return Stimulus(self.values[start:stop], self.steps)
+        return Stimulus({k: v[start:stop] for k, v in self.values.items()}, self.steps)
 
 
 @dataclass(frozen=True, slots=True)
 class Raster:
-    """Everything that one population did: arrays (N, executed steps, n)."""
+    """Everything that one population did: arrays (N, executed steps, n).
+
+    Attributes:
+        s: messages: bool for spikes, else int32 (float64 for graded ones at `float`).
+        states: state name -> its values after each step; see the neuron's model.
+    """
 
     s: Array
-    u: Array
-    v: Array
+    states: Mapping[str, Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,9 @@ class Trace:
     """Result of an executor for a batch of samples.
 
     Attributes:
-        outputs: (N, n_out): spike counts or membrane potentials in the Program's units;
-            the mean readout of a `fixed` Program is the exact integer sum over the window.
+        outputs: output name -> (N, n_out): spike counts or membrane potentials in the
+            Program's units; the mean readout of a `fixed` Program is the exact integer sum
+            over the window.
         messages: source name -> int64 (N, n): non-zero messages sent by each element of
             the input and of each population over the executed steps.
         saturated: population -> int64 (N,): neuron steps in which v was clipped.
@@ -65,7 +72,7 @@ class Trace:
         rasters: population -> Raster, where recording was asked for.
     """
 
-    outputs: Array
+    outputs: Mapping[str, Array]
     messages: Mapping[str, Array]
     saturated: Mapping[str, Array]
     executed_steps: int

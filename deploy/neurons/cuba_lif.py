@@ -1,25 +1,26 @@
 """Current-based leaky integrate-and-fire: the one model behind IF, LIF, CubaLIF, LI, CubaLI.
 
 Source of the integer norm: lava-nc 0.10.0, `lava/proc/lif/models.py`,
-`AbstractPyLifModelFixed.subthr_dynamics` and `PyLifModelBitAcc`, `PyLifResetModelBitAcc`.
+`AbstractPyLifModelFixed.subthr_dynamics`, `PyLifModelBitAcc`, `PyLifResetModelBitAcc`; of the
+refractory period: `PyLifRefractoryModelFloat`, which Lava has in floating point only. Reset to
+a value, by subtraction, and the refractory period in integers are slipway's own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from .arithmetic import DECAY_UNITY, STATE_LIMIT, STATE_SHIFT, States, clears, clip, decay
 
-STATE_LIMIT = 2**23
-"""u and v are 24-bit signed: v is clipped to +-(STATE_LIMIT - 1)."""
-STATE_SHIFT = 6
-"""Currents and thresholds are shifted left by this before they meet u and v."""
-DECAY_UNITY = 4096
-"""A 12-bit decay d leaves (4096 - d) / 4096 of a state after a step."""
+Array = npt.NDArray[Any]
+Reset: TypeAlias = Literal["zero", "value", "subtract"]
+
+__all__ = ["DECAY_UNITY", "STATE_LIMIT", "STATE_SHIFT", "CubaLif", "Reset"]
+
 THRESHOLD_MAX = 131071
 BIAS_MANTISSA_MIN, BIAS_MANTISSA_MAX = -4096, 4095
 BIAS_EXPONENT_MAX = 7
@@ -29,6 +30,10 @@ NO_MEMORY = 4095
 """du of a neuron whose u is just the current of this step (decay is du + 1)."""
 
 
+def _zero() -> Array:
+    return np.zeros(1, np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class CubaLif:
     """Parameters, each an array of shape (n,) or (1,) for all neurons alike.
@@ -36,15 +41,17 @@ class CubaLif:
     Precision `float` (float64; current_decay and voltage_decay are fractions)::
 
         u = u * (1 - current_decay) + a
-        v = v * (1 - voltage_decay) + u + bias_mantissa
-        s = v > threshold ;  v[s] = 0
+        v = v * (1 - voltage_decay) + u + bias_mantissa     (v is held while refractory)
+        s = v > threshold                                   (never while refractory)
+        v[s] = 0 | reset_voltage | v - threshold            (reset: zero | value | subtract)
 
     Precision `fixed` (int64 here, 24-bit states), with dec(x, d) = sign(x) *
     ((|x| * (4096 - d)) >> 12)::
 
         u = dec(u, current_decay + 1) + (a << 6)
         v = clip(dec(v, voltage_decay) + u + (bias_mantissa << bias_exponent))
-        s = v > (threshold << 6) ;  v[s] = 0
+        s = v > (threshold << 6)
+        v[s] = 0 | reset_voltage | v - (threshold << 6)
 
     Attributes:
         current_decay: du; 0..4095 at `fixed`.
@@ -57,6 +64,11 @@ class CubaLif:
         onset: 0, or the step before whose update u and v are set to 0 (Lava's LIFReset):
             the first step at which input can arrive, so that bias does not integrate
             while the pipeline fills.
+        reset: what a spike does to v; u is kept.
+        reset_voltage: v after a spike where reset is "value"; in units of v.
+        refractory: steps after a spike in which v is held and no spike is sent.
+        reset_interval: 0, or the number of steps after which u and v are cleared again and
+            again, at the steps congruent to `onset`.
     """
 
     current_decay: Array
@@ -66,35 +78,62 @@ class CubaLif:
     initial_voltage: Array
     bias_exponent: int = 0
     onset: int = 0
+    reset: Reset = "zero"
+    reset_voltage: Array = field(default_factory=_zero)
+    refractory: int = 0
+    reset_interval: int = 0
 
 
-def _decay(state: Array, decay: Array) -> Array:
-    product = state * (DECAY_UNITY - decay)
-    decayed: Array = np.sign(product) * (np.abs(product) >> 12)
-    return decayed
+def states(neuron: CubaLif) -> tuple[str, ...]:
+    """u, v, and the refractory steps that are left where there is such a period."""
+    return ("u", "v", "rest") if neuron.refractory else ("u", "v")
+
+
+def fresh(neuron: CubaLif, shape: tuple[int, int], dtype: Any) -> States:
+    """States before step 1, arrays (samples, n)."""
+    v = np.broadcast_to(neuron.initial_voltage, shape).astype(dtype)
+    rest = (np.zeros(shape, np.int64),) if neuron.refractory else ()
+    return (np.zeros(shape, dtype), v, *rest)
 
 
 def step_fixed(
-    neuron: CubaLif, t: int, u: Array, v: Array, a: Array
-) -> tuple[Array, Array, Array]:
-    """One step of the integer norm on int64 arrays (..., n): returns u, v, spikes (bool)."""
-    if t == neuron.onset:
-        u, v = np.zeros_like(u), np.zeros_like(v)
-    u = _decay(u, neuron.current_decay + 1) + (a << STATE_SHIFT)
+    neuron: CubaLif, t: int, state: States, currents: tuple[Array, ...]
+) -> tuple[States, Array]:
+    """One step of the integer norm on int64 arrays (..., n): new states, spikes (bool)."""
+    (u, v, *rest), (a,) = _cleared(neuron, t, state), currents
+    u = decay(u, neuron.current_decay + 1) + (a << STATE_SHIFT)
     bias = neuron.bias_mantissa << neuron.bias_exponent
-    v = _decay(v, neuron.voltage_decay) + u + bias
-    v = np.clip(v, 1 - STATE_LIMIT, STATE_LIMIT - 1)
-    spikes = v > (neuron.threshold << STATE_SHIFT)
-    return u, np.where(spikes, 0, v), spikes
+    after = clip(decay(v, neuron.voltage_decay) + u + bias)
+    return _spike(neuron, u, v, after, rest, neuron.threshold << STATE_SHIFT)
 
 
 def step_float(
-    neuron: CubaLif, t: int, u: Array, v: Array, a: Array
-) -> tuple[Array, Array, Array]:
-    """One step of the float model on float64 arrays (..., n): returns u, v, spikes (bool)."""
-    if t == neuron.onset:
-        u, v = np.zeros_like(u), np.zeros_like(v)
+    neuron: CubaLif, t: int, state: States, currents: tuple[Array, ...]
+) -> tuple[States, Array]:
+    """One step of the float model on float64 arrays (..., n): new states, spikes (bool)."""
+    (u, v, *rest), (a,) = _cleared(neuron, t, state), currents
     u = u * (1 - neuron.current_decay) + a
-    v = v * (1 - neuron.voltage_decay) + u + neuron.bias_mantissa
-    spikes = v > neuron.threshold
-    return u, np.where(spikes, 0.0, v), spikes
+    after = v * (1 - neuron.voltage_decay) + u + neuron.bias_mantissa
+    return _spike(neuron, u, v, after, rest, neuron.threshold)
+
+
+def _cleared(neuron: CubaLif, t: int, state: States) -> States:
+    if not clears(t, neuron.onset, neuron.reset_interval):
+        return state
+    return tuple(np.zeros_like(values) for values in state)
+
+
+def _spike(
+    neuron: CubaLif, u: Array, before: Array, v: Array, rest: list[Array], threshold: Array
+) -> tuple[States, Array]:
+    """Threshold, reset, refractory period."""
+    spikes = v > threshold
+    if rest:
+        held = rest[0] > 0
+        v, spikes = np.where(held, before, v), spikes & ~held
+        rest = [np.where(spikes, neuron.refractory, np.maximum(rest[0] - 1, 0))]
+    if neuron.reset == "subtract":
+        after = v - threshold
+    else:
+        after = neuron.reset_voltage if neuron.reset == "value" else np.zeros_like(v)
+    return (u, np.where(spikes, after, v), *rest), spikes

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .dense import SignMode
+from ..formats import WeightFormat
 
 Array = npt.NDArray[Any]
 
@@ -27,7 +27,7 @@ class Conv2d:
         input_shape: (C_in, H, W).
         stride, padding, dilation: (vertical, horizontal).
         groups: divides C_in and C_out.
-        exponent, sign_mode: as for Dense.
+        format: as for Dense.
     """
 
     weight: Array
@@ -36,8 +36,7 @@ class Conv2d:
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
-    exponent: int = 0
-    sign_mode: SignMode = "mixed"
+    format: WeightFormat | None = None
 
     @property
     def output_shape(self) -> tuple[int, int, int]:

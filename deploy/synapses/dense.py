@@ -6,13 +6,14 @@ Source of the integer norm: lava-nc 0.10.0, `lava/proc/dense/models.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..formats import WeightFormat
+
 Array = npt.NDArray[Any]
-SignMode: TypeAlias = Literal["mixed", "excitatory", "inhibitory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +21,13 @@ class Dense:
     """``a = (weight @ x) * 2**exponent``, floored where the exponent is negative.
 
     Attributes:
-        weight: (n_out, n_in). Precision `fixed`: int16 mantissas; even in [-256, 254] if
-            `mixed`, 0..255 if `excitatory`, -255..0 if `inhibitory`. `float`: float64.
-        exponent: -7..7; 0 at `float`.
-        sign_mode: stated, never derived from the content.
+        weight: (n_out, n_in). Precision `fixed`: int16 mantissas, legal in `format`.
+            `float`: float64.
+        format: of the weights; None at `float`.
     """
 
     weight: Array
-    exponent: int = 0
-    sign_mode: SignMode = "mixed"
+    format: WeightFormat | None = None
 
     @property
     def in_size(self) -> int:

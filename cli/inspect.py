@@ -56,24 +56,31 @@ def _program(path: Path) -> Result:
 
 
 def _show_program(console: Console, facts: dict[str, Any]) -> None:
-    fed = facts["input"]
-    kind = f"graded, scale {fed['scale']:g}" if fed["graded"] else "spikes"
     console.print(
         f"{facts['precision']} program for {facts['target']}, {facts['steps']} steps of "
         f"{facts['dt_second']:g} s, latency {facts['latency_steps']}"
     )
-    console.print(f"input {fed['name']}: {' x '.join(map(str, fed['shape']))}, {kind}")
+    for name, fed in facts["inputs"].items():
+        kind = f"graded, scale {fed['scale']:g}" if fed["graded"] else "spikes"
+        console.print(f"input {name}: {' x '.join(map(str, fed['shape']))}, {kind}")
     populations = [
-        (name, p["kind"], p["shape"], p["neurons"], p["depth"], p["scale"])
+        (name, p["kind"], p["model"], p["shape"], p["neurons"], p["depth"])
         for name, p in facts["populations"].items()
     ]
-    columns = ("population", "kind", ">shape", ">neurons", ">depth", ">scale")
+    columns = ("population", "kind", "model", ">shape", ">neurons", ">depth")
     print_table(console, columns, populations)
     made = [
-        (name, p["kind"], p["exponent"], p["delay"], ", ".join(p["folded"]))
+        (name, p["kind"], *_format(p["format"]), p["longest_delay"], ", ".join(p["folded"]))
         for name, p in facts["projections"].items()
     ]
-    heads = ("projection", "kind", ">exponent", ">delay", "made of")
+    heads = ("projection", "kind", ">bits", ">exponent", "signs", ">delay", "made of")
     print_table(console, heads, made)
-    out = facts["output"]
-    console.print(f"output {out['name']}: {out['readout']} of {out['population']}")
+    for name, out in facts["outputs"].items():
+        console.print(f"output {name}: {out['readout']} of {out['population']}")
+
+
+def _format(weights: dict[str, Any] | None) -> tuple[Any, Any, Any]:
+    """Bits, exponent and signs of weights; a `float` program has no format."""
+    if weights is None:
+        return None, None, None
+    return weights["bits"], weights["exponent"], weights["sign_mode"]

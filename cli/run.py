@@ -40,7 +40,7 @@ def run(
 
     compiled = load_program(program)
     given = load_data(data).first(samples)
-    total = len(given.x)
+    total = given.samples
     with desk.progress(f"running {total} samples on {engine}") as move:
         done = run_program(
             compiled,
@@ -82,6 +82,6 @@ def show_run(console: Console, facts: dict[str, Any]) -> None:
         f"{facts['precision']}, accuracy {percent(facts['accuracy'])}, "
         f"{facts['seconds']:.2f} s, {facts['sample_steps_per_second']:,.0f} sample-steps/s"
     )
-    if facts["input"]["clipped"]:
-        clipped = facts["input"]["clipped"]
+    clipped = facts["clipped"]
+    if clipped:
         console.print(f"warning: {clipped:,} input values were clipped to the legal range")

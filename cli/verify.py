@@ -42,7 +42,7 @@ def verify(
 
     compiled = load_program(program)
     given = load_data(data).first(samples)
-    with desk.progress(f"comparing {', '.join(names)} over {len(given.x)} samples"):
+    with desk.progress(f"comparing {', '.join(names)} over {given.samples} samples"):
         outcome = compare(compiled, given.x, engines=names, timeout=timeout)
     facts = {**outcome.as_json(), "provenance": provenance(program=program, data=data)}
     code = EXIT_DONE if outcome.equal else EXIT_NOT_DEPLOYABLE

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, UsageError
-from .data import encode
-from .program import Program
+from .data import Samples, encode
+from .neurons.models import model_of
+from .program import Input, Population, Program
 from .trace import Stimulus, Trace
 
 Array = npt.NDArray[Any]
@@ -67,7 +68,7 @@ class Run:
         steps: steps for which each sample was presented.
         trace: outputs, messages per sample and element, saturation, rasters if recorded.
         clipped: int64 (N,): input values clipped per sample.
-        labels: class numbers, or None.
+        labels: class numbers of the first output, or None.
         seconds: wall time of the executor.
         provenance: JSON values: command, files and hashes.
     """
@@ -84,12 +85,17 @@ class Run:
     @property
     def samples(self) -> int:
         """Number of samples."""
-        return len(self.trace.outputs)
+        return len(self.clipped)
+
+    def predicted(self, output: str) -> Array:
+        """Class of each sample at that output: its largest value, the first on a tie."""
+        values = self.trace.outputs[output]
+        return np.asarray(np.argmax(values, axis=1))
 
     @property
     def predictions(self) -> Array:
-        """Class of each sample: the output with the largest value, the first on a tie."""
-        return np.asarray(np.argmax(self.trace.outputs, axis=1))
+        """Class of each sample at the first output."""
+        return self.predicted(self.program.outputs[0].name)
 
     @property
     def accuracy(self) -> float | None:
@@ -125,13 +131,23 @@ class Run:
             "accuracy": self.accuracy,
             "predictions": self.predictions.tolist(),
             "labels": None if self.labels is None else self.labels.tolist(),
-            "input": {
-                "name": program.input.name,
-                "shape": list(program.input.shape),
-                "graded": program.input.graded,
-                "neurons": program.input.size,
-                "messages": int(trace.messages[program.input.name].sum()),
-                "clipped": int(self.clipped.sum()),
+            "clipped": int(self.clipped.sum()),
+            "inputs": {
+                i.name: {
+                    "shape": list(i.shape),
+                    "graded": i.graded,
+                    "neurons": i.size,
+                    "messages": int(trace.messages[i.name].sum()),
+                }
+                for i in program.inputs
+            },
+            "outputs": {
+                o.name: {
+                    "population": o.population,
+                    "readout": o.readout,
+                    "predictions": self.predicted(o.name).tolist(),
+                }
+                for o in program.outputs
             },
             "populations": {name: self._population(name) for name in names},
             "projections": {p.name: self._projection(p.name) for p in program.projections},
@@ -163,21 +179,28 @@ class Run:
         projection = next(p for p in self.program.projections if p.name == name)
         synapse = projection.synapse
         synops = self.synops(name)
-        from_input = projection.source == self.program.input.name
+        source = self.program.source(projection.source)
         return {
             "source": projection.source,
             "target": projection.target,
             "kind": type(synapse).__name__,
-            "graded": from_input and self.program.input.graded,
+            "graded": sends_graded(source),
             "synapses": int(synapse.fan_out(True).sum()),
             "synapses_all": int(synapse.fan_out(False).sum()),
             "weights": prod(synapse.weight.shape),
             "synops": int(synops.sum()),
             "synops_all": int(self.synops(name, nonzero=False).sum()),
             "synops_per_sample": spread(synops),
-            "delay": projection.delay,
+            "delay": projection.longest_delay,
             "folded": list(projection.folded),
         }
+
+
+def sends_graded(source: Input | Population) -> bool:
+    """Whether its messages carry a value."""
+    if isinstance(source, Input):
+        return source.graded
+    return model_of(source.neuron).message == "graded"
 
 
 def spread(values: Array) -> dict[str, float]:
@@ -192,7 +215,7 @@ def spread(values: Array) -> dict[str, float]:
 
 def run(
     program: Program,
-    x: Array,
+    x: Samples,
     y: Array | None = None,
     *,
     engine: str = "fast",
@@ -205,7 +228,8 @@ def run(
 
     Args:
         program: what to run.
-        x: (N, *shape) frames or (N, T, *shape) over time.
+        x: (N, *shape) frames or (N, T, *shape) over time; for several inputs a mapping from
+            their names.
         y: class numbers (N,), where known.
         engine: "fast", "reference" or "lava".
         record: keep every spike and state.
@@ -223,11 +247,12 @@ def run(
         raise UsageError(
             f"a timeout of {timeout:g} s leaves no time", remedy="use --timeout 1 or more"
         )
-    outputs = program.population(program.output.population).size
+    first = program.outputs[0]
+    outputs = program.population(first.population).size
     if y is not None and len(y) and (int(y.min()) < 0 or int(y.max()) >= outputs):
         raise DataError(
             f"the labels reach from {y.min()} to {y.max()}; the network has {outputs} outputs",
-            where=f"output {program.output.name}",
+            where=f"output {first.name}",
             remedy="number the classes from 0 as in training",
         )
     stimulus, clipped = encode(program, x)

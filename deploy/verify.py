@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from .data import encode
+from .data import Samples, encode
+from .neurons.models import model_of
 from .program import Program
 from .run import executor
 from .trace import Trace
@@ -57,7 +58,8 @@ class Verification:
     Attributes:
         engines: executors that ran; each is compared with the first.
         samples, steps: how much ran.
-        compared: values compared, by quantity: outputs, messages, spikes, u, v.
+        compared: values compared, by quantity: outputs, messages, spikes, and each state by
+            its name (u, v, ...).
         mismatches: values that differ, by the same quantities.
         first_mismatch: where to look, or None.
     """
@@ -90,7 +92,7 @@ class Verification:
 
 def verify(
     program: Program,
-    x: Array,
+    x: Samples,
     *,
     engines: Sequence[str] = ("fast", "lava"),
     timeout: float | None = None,
@@ -114,7 +116,8 @@ def verify(
     neurons = sum(p.size for p in program.populations)
     steps = program.run_steps(stimulus.steps)
     chunk = max(1, RASTER_ELEMENTS // (neurons * steps))
-    compared = dict.fromkeys(("outputs", "messages", "spikes", "u", "v"), 0)
+    states = [name for p in program.populations for name in model_of(p.neuron).states(p.neuron)]
+    compared = dict.fromkeys(("outputs", "messages", "spikes", *states), 0)
     mismatches = dict.fromkeys(compared, 0)
     first: Mismatch | None = None
     for start in range(0, stimulus.samples, chunk):
@@ -138,18 +141,22 @@ def _compare(
     """The first mismatch of each array, earliest step first, and how many there are."""
     exact = program.precision == "fixed"
     before, after = traces
-    arrays = [("outputs", program.output.population, before.outputs, after.outputs)]
+    arrays = [
+        ("outputs", o.population, before.outputs[o.name], after.outputs[o.name])
+        for o in program.outputs
+    ]
     arrays += [("messages", n, before.messages[n], after.messages[n]) for n in before.messages]
     for population in program.populations:
         left, right = before.rasters[population.name], after.rasters[population.name]
         arrays.append(("spikes", population.name, left.s, right.s))
-        arrays.append(("u", population.name, left.u, right.u))
-        arrays.append(("v", population.name, left.v, right.v))
+        for state in left.states:
+            values = left.states[state], right.states[state]
+            arrays.append((state, population.name, *values))
     found = []
     for quantity, population_name, one, other in arrays:
         compared[quantity] += one.size
         wrong = one != other
-        if not exact and quantity in ("outputs", "u", "v"):
+        if not exact and one.dtype.kind == "f":
             wrong &= ~np.isclose(one, other, rtol=TOLERANCE, atol=TOLERANCE)
         if wrong.any():
             found.append(

@@ -24,7 +24,7 @@ class SigmaDelta:
     """Parameters. With e = state_exponent, 0 at `float`::
 
         sigma = (sigma if accumulate else 0) + (a << input_exponent)
-        x = relu(sigma + bias), or sigma + bias where the activation is "identity"
+        x = min(relu(sigma + bias), ceiling), or sigma + bias where the activation is "identity"
 
         exact:  d = x - sent                    (sent: what the receivers have summed up)
                 m = round(d / 2**e) where |d| >= threshold, else 0        (halves round up)
@@ -38,6 +38,8 @@ class SigmaDelta:
 
     Attributes:
         bias, threshold: arrays (n,) or (1,), in units of sigma.
+        ceiling: largest activation of "relu", array (n,) or (1,), or None: it bounds what the
+            receivers can sum up.
         activation: of sigma + bias.
         accumulate: False for the delta encoder, whose input is the value itself.
         state_exponent: bits of the state below those of a message.
@@ -54,6 +56,7 @@ class SigmaDelta:
     input_exponent: int = 0
     exact: bool = True
     onset: int = 0
+    ceiling: Array | None = None
 
 
 def states(neuron: SigmaDelta) -> tuple[str, ...]:
@@ -104,7 +107,9 @@ def step_float(
 def _activation(neuron: SigmaDelta, sigma: Array, a: Array) -> tuple[Array, Array]:
     sigma = sigma + a if neuron.accumulate else a
     x = sigma + neuron.bias
-    return sigma, np.maximum(x, 0) if neuron.activation == "relu" else x
+    if neuron.activation == "relu":
+        x = np.clip(x, 0, neuron.ceiling)
+    return sigma, x
 
 
 def _where(neuron: SigmaDelta, t: int, change: Array, message: Array) -> Array:

@@ -100,7 +100,7 @@ def load_data(path: Path) -> Data:
         problems += _check_y(labels, next(iter(sizes.values())), path)
     if problems:
         raise DataError(*problems)
-    x = found["x"] if "x" in found else found
+    x: Samples = found.get("x", found)  # type: ignore[arg-type]
     return Data(x, labels, path, sha256(path))
 
 
@@ -139,7 +139,8 @@ def _check_y(y: Array | None, samples: int, path: Path) -> list[Problem]:
 def encode(program: Program, x: Samples) -> tuple[Stimulus, Array]:
     """Messages for the Program's inputs, and how many values of each sample were clipped.
 
-    ``message = clip(round(value * scale), minimum, maximum)`` at precision `fixed`.
+    ``message = clip(round(value * scale), minimum, maximum)`` at precision `fixed`; of an
+    input whose messages are changes, the differences of these.
 
     Args:
         program: the Program that will run.
@@ -174,9 +175,11 @@ def encode(program: Program, x: Samples) -> tuple[Stimulus, Array]:
         flat = array.reshape(shape)
         if program.precision == "float":
             values[spec.name] = flat.astype(np.float64)
-            continue
-        values[spec.name], outside = _messages(spec, flat)
-        clipped += outside
+        else:
+            values[spec.name], outside = _messages(spec, flat)
+            clipped += outside
+        if spec.delta:
+            values[spec.name] = _changes(values[spec.name], steps)
     return Stimulus(values, steps), clipped
 
 
@@ -244,3 +247,12 @@ def _messages(spec: Input, flat: Array) -> tuple[Array, Array]:
             remedy="scale the data as in training, or calibrate with data like these",
         )
     return np.clip(messages, spec.minimum, spec.maximum).astype(np.int32), clipped
+
+
+def _changes(values: Array, steps: int) -> Array:
+    """(N, steps, n): the value at the first step, then what it grew by; a frame never grows."""
+    if values.ndim == 3:
+        return np.diff(values, axis=1, prepend=np.zeros_like(values[:, :1]))
+    changes = np.zeros((len(values), steps, values.shape[1]), values.dtype)
+    changes[:, 0] = values
+    return changes

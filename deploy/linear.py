@@ -1,4 +1,4 @@
-"""Linear maps between two populations, and their composition into one synapse.
+"""Linear maps between two populations, with delays, and their composition into one synapse.
 
 Between two neurons a NIR graph may hold any chain of linear nodes (convolution, pooling, scale,
 flatten, dense). Each chain is one linear map, so it becomes one synapse: a convolution while
@@ -14,15 +14,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CapacityExceeded
+from ..errors import CapacityExceeded, GraphError
 from .synapses.conv2d import Conv2d
 from .synapses.dense import Dense
+from .synapses.sparse import Sparse, from_matrix
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 DENSE_LIMIT = 2**27
 """Most elements of a matrix that a chain may be unrolled into (1 GiB in float64)."""
+SPARSE_SHARE = 0.25
+"""A matrix with a smaller share of non-zero weights is stored synapse by synapse."""
+SPARSE_SIZE = 4096
+"""Smallest matrix for which that is worth while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,18 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A linear map from `source_shape` to `shape`, made of the NIR nodes `nodes`."""
+    """A linear map from `source_shape` to `shape`, made of the NIR nodes `nodes`.
+
+    A message of source element i reaches output element o
+    ``source_delay[i] + target_delay[o]`` steps late; None stands for zeros.
+    """
 
     operator: Gain | Dense | Conv2d
     source_shape: Shape
     shape: Shape
     nodes: tuple[str, ...] = ()
+    source_delay: Array | None = None
+    target_delay: Array | None = None
 
     def apply(self, x: Array) -> Array:
         """The map itself on flat arrays (..., n_in) -> (..., n_out), float64."""
@@ -89,8 +100,38 @@ def then_scale(chain: Chain, factor: Array) -> Chain:
     return replace(chain, operator=replace(operator, weight=scaled))
 
 
+def then_delay(chain: Chain, steps: Array) -> Chain:
+    """Hold each output element back by its number of steps (flat)."""
+    one_to_one = isinstance(chain.operator, Gain)
+    known = chain.source_delay if one_to_one else chain.target_delay
+    total = steps if known is None else known + steps
+    if one_to_one:
+        return replace(chain, source_delay=total)
+    return replace(chain, target_delay=total)
+
+
+def _before_a_map(chain: Chain) -> Chain:
+    """The chain, ready to be followed by a map; a common delay moves to the source.
+
+    Raises GraphError: a sum of elements that come at different times has no single delay.
+    """
+    if chain.target_delay is None:
+        return chain
+    steps = int(chain.target_delay[0])
+    if np.any(chain.target_delay != steps):
+        raise GraphError(
+            "delays that differ between elements stand between two linear maps",
+            where=" -> ".join(chain.nodes),
+            remedy="delay the spikes of the source or the inputs of the target population",
+        )
+    known = np.zeros(prod(chain.source_shape), np.int64)
+    known = known if chain.source_delay is None else chain.source_delay
+    return replace(chain, source_delay=known + steps, target_delay=None)
+
+
 def then_dense(chain: Chain, weight: Array, shape: Shape) -> Chain:
     """Follow with a matrix (n_out, n_in)."""
+    chain = _before_a_map(chain)
     if isinstance(chain.operator, Gain):
         return replace(chain, operator=Dense(weight * chain.operator.factor), shape=shape)
     return replace(chain, operator=_matrix(chain, Dense(weight)), shape=shape)
@@ -98,6 +139,7 @@ def then_dense(chain: Chain, weight: Array, shape: Shape) -> Chain:
 
 def then_conv(chain: Chain, conv: Conv2d, shape: Shape) -> Chain:
     """Follow with a convolution over the chain's shape."""
+    chain = _before_a_map(chain)
     operator = chain.operator
     if isinstance(operator, Gain):
         channels = per_channel(operator.factor, conv.input_shape)
@@ -130,16 +172,40 @@ def _matrix(chain: Chain, follower: Dense | Conv2d | None) -> Dense:
     return Dense(matrix)
 
 
-def as_synapse(chain: Chain) -> Dense | Conv2d:
-    """The synapse of a finished chain; one-to-one maps become a 1x1 depthwise convolution."""
+def as_synapse(chain: Chain) -> tuple[Dense | Sparse | Conv2d, int]:
+    """The synapse of a finished chain, and the delay that all its synapses share.
+
+    One-to-one maps become a 1x1 depthwise convolution, matrices with few weights Sparse.
+    """
+    source, target = (
+        np.zeros(prod(shape), np.int64) if delay is None else delay
+        for shape, delay in (
+            (chain.source_shape, chain.source_delay),
+            (chain.shape, chain.target_delay),
+        )
+    )
+    common = int(source.min()) + int(target.min())
+    if np.any(source != source.min()) or np.any(target != target.min()):
+        weight = unroll(chain).weight
+        return from_matrix(weight, delay=target[:, None] + source[None, :] - common), common
     operator = chain.operator
-    if not isinstance(operator, Gain):
-        return operator
+    if isinstance(operator, Dense):
+        few = np.count_nonzero(operator.weight) < SPARSE_SHARE * operator.weight.size
+        sparse = few and operator.weight.size >= SPARSE_SIZE
+        return from_matrix(operator.weight) if sparse else operator, common
+    if isinstance(operator, Conv2d):
+        return operator, common
     channels = per_channel(operator.factor, chain.shape)
     shape = image(chain.shape)
     if channels is None:
         channels, shape = operator.factor, (operator.factor.size, 1, 1)
-    return Conv2d(channels.reshape(-1, 1, 1, 1), shape, groups=shape[0])
+    return Conv2d(channels.reshape(-1, 1, 1, 1), shape, groups=shape[0]), common
+
+
+def longest_delay(chain: Chain) -> int:
+    """Most steps by which the chain itself holds a message back."""
+    both = (chain.source_delay, chain.target_delay)
+    return sum(int(delay.max()) for delay in both if delay is not None)
 
 
 def compose(first: Conv2d, second: Conv2d) -> Conv2d | None:

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 import nir
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import GraphError, Problem, UnsupportedNode
-from .linear import Chain, Gain, as_synapse, identity, then_scale
-from .neurons.lowering import (
-    NEURONS,
-    NeuronSpec,
-    neuron_problems,
-    readout_integrator,
-    shape_of,
-)
+from ..errors import GraphError, Problem, UnsupportedNode, UsageError
+from .codes import CODES, Code, Coding
+from .linear import Chain, Gain, as_synapse, longest_delay, then_scale
+from .neurons.lowering import NEURONS, NeuronSpec, neuron_spec, readout_integrator
+from .neurons.problems import neuron_problems
+from .neurons.resonator import Resonator
 from .onset import bias_generator, guard_onset, make_population, spikes_early
+from .paths import Paths, is_linear, node_shape, read_paths
 from .program import Input, Output, Population, Program, Projection, Readout
 from .schedule import align
-from .synapses.lowering import LINEAR, bias_of
+from .synapses.lowering import LINEAR
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What one pass over the graph collects."""
-
-    paths: list[tuple[str, str, Chain]] = field(default_factory=list)
-    biases: dict[str, Array] = field(default_factory=dict)
 
 
 def node_problems(graph: Any, dt: float) -> dict[str, Problem]:
@@ -41,172 +32,135 @@ def node_problems(graph: Any, dt: float) -> dict[str, Problem]:
     for name, node in graph.nodes.items():
         kind = type(node)
         if kind in NEURONS:
-            for problem in neuron_problems(name, node, dt):
-                found.setdefault(name, problem)
-        elif kind not in LINEAR and kind not in (nir.Input, nir.Output):
+            problems = neuron_problems(name, node, dt)
+            if problems:
+                found[name] = Problem(
+                    "; ".join(p.what for p in problems),
+                    problems[0].where,
+                    "; ".join(p.remedy for p in problems),
+                )
+        elif not is_linear(node) and kind not in (nir.Input, nir.Output):
             found[name] = Problem(
                 f"{kind.__name__} has no spiking equivalent in this version",
                 f"node {name}",
-                "replace it by " + ", ".join(sorted(t.__name__ for t in (*NEURONS, *LINEAR))),
+                "replace it by "
+                + ", ".join(sorted(t.__name__ for t in (*NEURONS, *LINEAR, nir.Delay))),
             )
     return found
 
 
-def lower(graph: Any, *, dt: float, steps: int, target: str) -> Program:
+def lower(graph: Any, *, dt: float, steps: int, target: str, code: Code = "rate") -> Program:
     """The graph as a Program of precision `float`.
+
+    Args:
+        graph: canonical NIR graph.
+        dt: seconds a step.
+        steps: steps for which a frame is presented; under code "ttfs" the length of a layer's
+            window, and a frame is presented once.
+        target: name of the target, for the Program.
+        code: what IF nodes become, see deploy/codes.py.
 
     Raises:
         UnsupportedNode: nodes without equivalent, all at once.
         GraphError: shapes or connections that do not fit.
+        CapacityExceeded: delays that are too long.
+        UsageError: unknown code.
     """
+    if code not in CODES:
+        raise UsageError(f"there is no code {code!r}", remedy="use one of " + ", ".join(CODES))
     problems = node_problems(graph, dt)
     if problems:
         raise UnsupportedNode(*problems.values())
     metadata = dict(getattr(graph, "metadata", {}) or {})
-    if str(metadata.get("reset", "zero")) != "zero":
-        raise UnsupportedNode(
-            f"reset {metadata['reset']!r}: stock Lava neurons reset to zero",
-            where="graph metadata",
-            remedy="train with reset to zero",
-        )
-    source, sink = _only(graph, nir.Input), _only(graph, nir.Output)
-    reading = _read(graph, source)
+    inputs = _inputs(graph, metadata, code)
+    found = read_paths(graph, dt)
+    reset = str(metadata.get("reset", "zero"))
     specs = {
-        name: NEURONS[type(node)](node, dt)
+        name: neuron_spec(node, dt, reset)
         for name, node in graph.nodes.items()
         if type(node) in NEURONS
     }
-    read_from = _resolve_output(reading, specs, sink)
-    _refuse_graded_sources(reading, specs)
-    spikes = str(metadata.get("input_encoding", "current")) == "spikes"
-    program_input = Input(
-        source,
-        _shape_of(graph.nodes[source]),
-        graded=not spikes,
-        scale=1.0,
-        minimum=0.0 if spikes else -np.inf,
-        maximum=1.0 if spikes else np.inf,
-    )
+    sinks = [name for name, node in graph.nodes.items() if type(node) is nir.Output]
+    read_from = {sink: _resolve_output(found, specs, sink, code) for sink in sinks}
+    _refuse_silent_sources(found, specs)
+    names = frozenset(i.name for i in inputs)
+    coding = CODES[code](specs, found.paths, names, steps)
     at_rest = str(metadata.get("initial_voltage", "0")) == "v_leak"
-    populations, projections, warnings = _assemble(program_input, specs, reading, at_rest)
-    readout = _readout(metadata, specs[read_from])
+    populations, projections, warnings = _assemble(inputs, coding, found, at_rest)
     return Program(
         precision="float",
         dt=dt,
-        steps=steps,
-        input=program_input,
+        steps=1 if code == "ttfs" else steps,
+        inputs=inputs,
         populations=populations,
         projections=projections,
-        output=Output(sink, read_from, readout),
+        outputs=tuple(
+            Output(sink, name, _readout(graph, metadata, sink, specs[name]))
+            for sink, name in read_from.items()
+        ),
         target=target,
-        report={"warnings": warnings},
+        report={"warnings": [*_delay_warnings(graph, dt), *warnings]},
     )
 
 
-def _shape_of(node: Any) -> tuple[int, ...]:
-    if type(node) in NEURONS:
-        return shape_of(node)
-    (shape,) = node.input_type.values()
-    return tuple(int(n) for n in np.ravel(shape))
-
-
-def _only(graph: Any, kind: type) -> str:
-    names = [name for name, node in graph.nodes.items() if type(node) is kind]
-    if len(names) != 1:
-        raise UnsupportedNode(
-            f"the graph has {len(names)} {kind.__name__} nodes ({', '.join(names) or 'none'}); "
-            "exactly one is supported",
-            where="graph",
-            remedy="merge them, or compile the parts separately",
-        )
-    return str(names[0])
-
-
-def _read(graph: Any, source: str) -> _Reading:
-    """Follow every chain of linear nodes from each source to the next neuron or output."""
-    after: dict[str, list[str]] = {name: [] for name in graph.nodes}
-    for begin, end in graph.edges:
-        after[begin].append(end)
-    reading = _Reading()
-
-    def follow(start: str, name: str, chain: Chain, constant: Array | None) -> None:
-        for follower in after[name]:
-            node = graph.nodes[follower]
-            if type(node) in LINEAR:
-                if follower in chain.nodes:
-                    raise GraphError(
-                        "a loop without a neuron in it has no meaning in time",
-                        where=" -> ".join((*chain.nodes, follower)),
-                        remedy="put a spiking layer into the loop",
-                    )
-                step = LINEAR[type(node)](chain, node, follower)
-                step = replace(step, nodes=(*chain.nodes, follower))
-                follow(start, follower, step, constant)
-                continue
-            _check_arrival(node, follower, chain)
-            if constant is None:
-                reading.paths.append((start, follower, chain))
-            else:
-                known = reading.biases.get(follower, 0.0)
-                reading.biases[follower] = known + chain.apply(constant)
-
-    shapes: dict[str, tuple[int, ...]] = {}
+def _inputs(graph: Any, metadata: Mapping[str, Any], code: Code) -> tuple[Input, ...]:
+    found = []
     for name, node in graph.nodes.items():
-        if type(node) in NEURONS or name == source:
-            shapes[name] = _shape_of(node)
-            follow(name, name, identity(shapes[name]), None)
-    for name, shape in _linear_shapes(reading, graph, after, shapes).items():
-        bias = bias_of(graph.nodes[name], shape)
-        if bias is not None:
-            follow(name, name, identity(shape), bias)
-    return reading
-
-
-def _linear_shapes(
-    reading: _Reading, graph: Any, after: Mapping[str, list[str]], shapes: Mapping[str, Any]
-) -> dict[str, tuple[int, ...]]:
-    """Output shape of each linear node, by walking from the sources over single nodes."""
-    found: dict[str, tuple[int, ...]] = {}
-    waiting = [(name, shape) for name, shape in shapes.items()]
-    while waiting:
-        name, shape = waiting.pop()
-        for follower in after[name]:
-            node = graph.nodes[follower]
-            if type(node) in LINEAR and follower not in found:
-                found[follower] = LINEAR[type(node)](identity(shape), node, follower).shape
-                waiting.append((follower, found[follower]))
-    return found
-
-
-def _check_arrival(node: Any, name: str, chain: Chain) -> None:
-    wanted = _shape_of(node)
-    if tuple(chain.shape) != tuple(wanted):
-        raise GraphError(
-            f"an input of shape {chain.shape} reaches a node of shape {wanted}",
-            where=f"{' -> '.join((*chain.nodes, name))} ({type(node).__name__})",
-            remedy="check the layer sizes of the exported network",
+        if type(node) is not nir.Input:
+            continue
+        own = dict(getattr(node, "metadata", None) or {})
+        encoding = own.get("input_encoding", metadata.get("input_encoding", "current"))
+        spikes = str(encoding) == "spikes"
+        found.append(
+            Input(
+                name,
+                node_shape(node),
+                graded=not spikes or code == "sigma-delta",
+                scale=1.0,
+                minimum=0.0 if spikes else -np.inf,
+                maximum=1.0 if spikes else np.inf,
+                delta=code == "sigma-delta",
+            )
         )
+    return tuple(found)
 
 
-def _resolve_output(reading: _Reading, specs: dict[str, NeuronSpec], sink: str) -> str:
+def _delay_warnings(graph: Any, dt: float) -> list[str]:
+    """Delays that had to be rounded to whole steps."""
+    warnings = []
+    for name, node in graph.nodes.items():
+        if type(node) is nir.Delay:
+            steps = np.asarray(node.delay, np.float64) / dt
+            off = np.abs(steps - np.rint(steps))
+            if off.max() > 1e-3:
+                warnings.append(
+                    f"{name}: {np.count_nonzero(off > 1e-3)} of {off.size} delays are no whole "
+                    f"number of steps and were rounded, by at most {off.max():.2g} steps"
+                )
+    return warnings
+
+
+def _resolve_output(found: Paths, specs: dict[str, NeuronSpec], sink: str, code: Code) -> str:
     """The population that the output reads; adds an integrator behind a last linear node."""
-    arriving = [(begin, chain) for begin, end, chain in reading.paths if end == sink]
+    arriving = [(begin, chain) for begin, end, chain in found.paths if end == sink]
     if not arriving:
         raise GraphError("nothing reaches the output", where=f"node {sink}")
     begin, chain = arriving[0]
     direct = isinstance(chain.operator, Gain) and bool(np.all(chain.operator.factor == 1))
-    if len(arriving) == 1 and direct and begin in specs and sink not in reading.biases:
-        reading.paths = [path for path in reading.paths if path[1] != sink]
+    direct &= not longest_delay(chain)
+    direct &= len(arriving) == 1 and begin in specs and sink not in found.biases
+    if direct and (code == "rate" or not specs[begin].spiking):
+        found.paths = [path for path in found.paths if path[1] != sink]
         return begin
     specs[sink] = readout_integrator(chain.shape)
     return sink
 
 
-def _refuse_graded_sources(reading: _Reading, specs: Mapping[str, NeuronSpec]) -> None:
+def _refuse_silent_sources(found: Paths, specs: Mapping[str, NeuronSpec]) -> None:
     silent = {
         begin: end
-        for begin, end, _ in reading.paths
-        if begin in specs and not np.all(np.isfinite(specs[begin].threshold))
+        for begin, end, _ in found.paths
+        if begin in specs and not specs[begin].spiking
     }
     if silent:
         raise UnsupportedNode(
@@ -221,12 +175,13 @@ def _refuse_graded_sources(reading: _Reading, specs: Mapping[str, NeuronSpec]) -
         )
 
 
-def _readout(metadata: Mapping[str, Any], spec: NeuronSpec) -> Readout:
+def _readout(graph: Any, metadata: Mapping[str, Any], sink: str, spec: NeuronSpec) -> Readout:
     if spec.kind == "readout":
         return "last"  # the integrator's last membrane is the sum over the steps
-    spiking = bool(np.all(np.isfinite(spec.threshold)))
-    readout = str(metadata.get("readout", "count" if spiking else "last"))
-    if readout == "count" and spiking:
+    own = dict(getattr(graph.nodes[sink], "metadata", None) or {})
+    default = metadata.get("readout", "count" if spec.spiking else "last")
+    readout = str(own.get("readout", default))
+    if readout == "count" and spec.spiking:
         return "count"
     if readout == "mean":
         return "mean"
@@ -234,47 +189,31 @@ def _readout(metadata: Mapping[str, Any], spec: NeuronSpec) -> Readout:
         return "last"
     raise GraphError(
         f"readout {readout!r} does not fit an output population of type {spec.kind}",
-        where="graph metadata",
+        where=f"output {sink}",
         remedy="count needs spiking neurons; last and mean read the membrane potential",
     )
 
 
 def _assemble(
-    program_input: Input, specs: Mapping[str, NeuronSpec], reading: _Reading, at_rest: bool
+    inputs: Sequence[Input], coding: Coding, found: Paths, at_rest: bool
 ) -> tuple[tuple[Population, ...], tuple[Projection, ...], list[str]]:
-    hops = align(program_input.name, [(begin, end) for begin, end, _ in reading.paths])
-    unreachable = sorted(set(specs) - set(hops.depth))
-    if unreachable:
-        raise GraphError(
-            *(
-                Problem(
-                    "no input reaches this population", f"node {name}", "remove or connect it"
-                )
-                for name in unreachable
-            )
-        )
-    biased = {name: reading.biases.get(name) for name in specs}
+    names, specs = [i.name for i in inputs], coding.specs
+    edges = [(begin, end) for begin, end, _ in found.paths]
+    own = [longest_delay(chain) for _, _, chain in found.paths]
+    hops = align(names, edges, spans=coding.spans, own=own)
+    _refuse_unreachable(specs, hops.depth)
     populations: list[Population] = []
     projections: list[Projection] = []
     for name in sorted(specs, key=lambda n: hops.depth[n]):
-        spec, bias, depth = specs[name], biased[name], hops.depth[name]
-        constant, current = spec.bias, None
-        if bias is not None and spec.filters_current:
-            current = bias * spec.gain
-        elif bias is not None:
-            constant = constant + bias * spec.gain
-        population = make_population(name, spec, constant, depth, at_rest)
-        if current is None and not spec.filters_current and spikes_early(population):
-            constant, current = np.zeros_like(constant), constant
-            population = make_population(name, spec, constant, depth, at_rest)
-        if current is not None:
-            generator, synapses = bias_generator(name, current, depth)
-            populations.append(generator)
-            projections.append(synapses)
-        populations.append(population)
-    for (begin, end, chain), delay in zip(reading.paths, hops.delays, strict=True):
-        chain = then_scale(chain, specs[end].gain)
-        projections.append(_projection(begin, end, chain, delay, projections))
+        made, synapses = _with_bias(name, specs[name], found, hops.depth[name], at_rest)
+        populations += made
+        projections += synapses
+    for (begin, end, chain), delay in zip(found.paths, hops.delays, strict=True):
+        gain = specs[end].gain * (coding.input_gain.get(end, 1.0) if begin in names else 1.0)
+        port = "real" if isinstance(specs[end].neuron, Resonator) else ""
+        projections.append(
+            _projection(begin, end, then_scale(chain, gain), delay, port, projections)
+        )
     warnings = [
         f"{begin} -> {end} closes a loop through several populations: its spikes arrive {late} "
         f"step{'s' if late > 1 else ''} later than in the source framework"
@@ -284,11 +223,63 @@ def _assemble(
     return guarded, tuple(projections), warnings + early
 
 
+def _refuse_unreachable(specs: Mapping[str, NeuronSpec], depth: Mapping[str, int]) -> None:
+    unreachable = sorted(set(specs) - set(depth))
+    if unreachable:
+        raise GraphError(
+            *(
+                Problem(
+                    "no input reaches this population", f"node {name}", "remove or connect it"
+                )
+                for name in unreachable
+            )
+        )
+
+
+def _with_bias(
+    name: str, spec: NeuronSpec, found: Paths, depth: int, at_rest: bool
+) -> tuple[list[Population], list[Projection]]:
+    """The population, and the neuron that carries its bias where no parameter can."""
+    size = prod(spec.shape)
+    constant = np.broadcast_to(spec.bias, (size,)).astype(np.float64)
+    current, late = np.zeros(size), np.zeros(size, np.int64)
+    for bias in found.biases.get(name, []):
+        if spec.filters_current or not spec.takes_bias or bias.late.any():
+            if current.any() and np.any(bias.late != late):
+                raise UnsupportedNode(
+                    "several biases reach it after unequal delays",
+                    where=f"node {name} ({spec.kind})",
+                    remedy="put the biases behind the delays",
+                )
+            current, late = current + bias.values * spec.gain, bias.late
+        else:
+            constant = constant + bias.values * spec.gain * spec.bias_gain
+    if not spec.takes_bias and constant.any():
+        if spec.filters_current:
+            raise UnsupportedNode(
+                "its v_leak acts on v, and this neuron model takes a constant only as a "
+                "current, which the synaptic filter would change",
+                where=f"node {name} ({spec.kind})",
+                remedy="train with v_leak = 0, or use a LIF node",
+            )
+        constant, current = np.zeros(size), current + constant
+    population = make_population(name, spec, constant, depth, at_rest)
+    if spec.takes_bias and not spec.filters_current and spikes_early(population):
+        constant, current = np.zeros(size), current + constant
+        population = make_population(name, spec, constant, depth, at_rest)
+    if not current.any():
+        return [population], []
+    generator, synapses = bias_generator(name, current, late, depth)
+    port = "real" if isinstance(spec.neuron, Resonator) else ""
+    return [generator, population], [replace(synapses, port=port)]
+
+
 def _projection(
-    begin: str, end: str, chain: Chain, delay: int, known: list[Projection]
+    begin: str, end: str, chain: Chain, delay: int, port: str, known: list[Projection]
 ) -> Projection:
     name, count = f"{begin}->{end}", 1
     while any(p.name == name for p in known):
         count += 1
         name = f"{begin}->{end}#{count}"
-    return Projection(name, begin, end, as_synapse(chain), delay, chain.nodes)
+    synapse, common = as_synapse(chain)
+    return Projection(name, begin, end, synapse, delay + common, chain.nodes, port)

@@ -13,10 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UnsupportedNode
-from .neurons.cuba_lif import CubaLif, step_fixed, step_float
+from .neurons.cuba_lif import CubaLif
+from .neurons.first_spike import FirstSpike
 from .neurons.lowering import NeuronSpec
+from .neurons.models import Neuron, model_of
+from .neurons.sigma_delta import SigmaDelta
 from .program import Population, Projection
 from .synapses.dense import Dense
+from .synapses.sparse import Sparse, from_matrix
 
 Array = npt.NDArray[Any]
 
@@ -29,36 +33,55 @@ What the 24 bits of a fixed-point membrane hold beside a threshold of 2048 units
 def make_population(
     name: str, spec: NeuronSpec, bias: Array, depth: int, at_rest: bool
 ) -> Population:
-    """A population whose membrane starts at 0, or at its resting potential v_leak.
+    """A population whose bias does nothing before its first input can arrive.
 
     From 0, a bias would charge the membrane while the pipeline fills, so the membrane starts
     far below and is cleared when its first input can arrive. At v_leak nothing moves before.
     """
+    neuron: Neuron = spec.neuron
+    if isinstance(neuron, SigmaDelta):
+        neuron = replace(neuron, bias=_shared(bias), onset=depth + 1)
+    elif isinstance(neuron, FirstSpike):
+        neuron = replace(neuron, initial_voltage=_shared(bias))
+        if neuron.ticks:  # one that is only read never fires
+            neuron = replace(neuron, fire=depth + 1)
+    elif isinstance(neuron, CubaLif) and spec.bias_once:
+        neuron = replace(neuron, initial_voltage=_shared(bias))
+    elif isinstance(neuron, CubaLif) and neuron.reset_interval:
+        offset = (neuron.onset + depth) % neuron.reset_interval
+        neuron = replace(neuron, onset=offset)
+    elif isinstance(neuron, CubaLif):
+        neuron = _biased(name, spec, neuron, bias, depth, at_rest)
+    return Population(name, spec.kind, spec.shape, _compact(neuron), depth)
+
+
+def _biased(
+    name: str, spec: NeuronSpec, neuron: CubaLif, bias: Array, depth: int, at_rest: bool
+) -> CubaLif:
     rests = at_rest and bool(np.any(spec.bias))
-    if rests and not (np.array_equal(bias, spec.bias) and np.all(_rest(spec) < spec.threshold)):
+    if rests and not (
+        np.array_equal(bias, spec.bias) and np.all(_rest(spec, neuron) < neuron.threshold)
+    ):
         raise UnsupportedNode(
             "the membrane starts at v_leak, and a layer's bias or a threshold below v_leak "
             "would move it before the first input arrives",
             where=f"node {name} ({spec.kind})",
             remedy="train with v_leak = 0",
         )
-    limit = np.where(np.isfinite(spec.threshold), spec.threshold, 0.0)
-    early = _rest(spec) if rests else np.where(bias > 0, -HUSH * limit, 0.0)
-    neuron = CubaLif(
-        current_decay=_shared(spec.current_decay),
-        voltage_decay=_shared(spec.voltage_decay),
-        bias_mantissa=_shared(bias),
-        threshold=_shared(spec.threshold),
-        initial_voltage=_shared(early),
+    limit = np.where(np.isfinite(neuron.threshold), neuron.threshold, 0.0)
+    early = _rest(spec, neuron) if rests else np.where(bias > 0, -HUSH * limit, 0.0)
+    return replace(
+        neuron,
+        bias_mantissa=bias,
+        initial_voltage=early,
         onset=depth + 1 if np.any(bias) and not rests else 0,
     )
-    return Population(name, spec.kind, spec.shape, neuron, depth)
 
 
-def _rest(spec: NeuronSpec) -> Array:
+def _rest(spec: NeuronSpec, neuron: CubaLif) -> Array:
     """v_leak, from bias = v_leak * voltage_decay."""
-    moving = spec.voltage_decay > 0
-    return np.where(moving, spec.bias / np.where(moving, spec.voltage_decay, 1.0), 0.0)
+    moving = neuron.voltage_decay > 0
+    return np.where(moving, spec.bias / np.where(moving, neuron.voltage_decay, 1.0), 0.0)
 
 
 def guard_onset(
@@ -69,7 +92,7 @@ def guard_onset(
     if not early:
         return populations, []
     cleared = tuple(
-        replace(p, neuron=replace(p.neuron, onset=p.depth + 1)) if p.kind != "bias" else p
+        replace(p, neuron=replace(p.neuron, onset=p.depth + 1)) if _clearable(p) else p
         for p in populations
     )
     return cleared, [
@@ -79,14 +102,25 @@ def guard_onset(
     ]
 
 
+def _clearable(population: Population) -> bool:
+    neuron = population.neuron
+    return (
+        isinstance(neuron, CubaLif)
+        and not neuron.reset_interval
+        and population.kind not in ("bias", "readout")
+    )
+
+
 def spikes_early(population: Population, fixed: bool = False) -> bool:
     """Whether a neuron spikes in the steps 1 to depth, in which nothing has reached it."""
-    neuron = population.neuron
-    u = np.zeros((1, population.size), np.int64 if fixed else np.float64)
-    v = np.broadcast_to(neuron.initial_voltage, u.shape).astype(u.dtype)
+    neuron, model = population.neuron, model_of(population.neuron)
+    dtype: Any = np.int64 if fixed else np.float64
+    state = model.fresh(neuron, (1, population.size), dtype)
+    silence = tuple(np.zeros((1, population.size), dtype) for _ in model.ports)
+    step = model.step_fixed if fixed else model.step_float
     for t in range(1, population.depth + 1):
-        u, v, spikes = (step_fixed if fixed else step_float)(neuron, t, u, v, np.zeros_like(u))
-        if spikes.any():
+        state, messages = step(neuron, t, state, silence)
+        if messages.any():
             return True
     return False
 
@@ -96,12 +130,25 @@ def _shared(values: Array) -> Array:
     return values[:1].copy() if bool(np.all(values == values[0])) else values
 
 
-def bias_generator(name: str, current: Array, depth: int) -> tuple[Population, Projection]:
+def _compact(neuron: Neuron) -> Neuron:
+    """Every parameter that is the same for all neurons as one value."""
+    arrays = {
+        name: _shared(value)
+        for name in neuron.__dataclass_fields__
+        if isinstance(value := getattr(neuron, name), np.ndarray)
+    }
+    return replace(neuron, **arrays)
+
+
+def bias_generator(
+    name: str, current: Array, late: Array, depth: int
+) -> tuple[Population, Projection]:
     """A neuron that spikes at every step and carries a bias as a current.
 
-    For two kinds of target: Lava's bias enters v, but the bias of a layer in front of a CubaLIF
-    must pass its synaptic filter; and a strong bias of a deep population makes it spike before
-    its first input. The generator's first spike arrives together with the first input.
+    For three kinds of target: Lava's bias enters v, but the bias of a layer in front of a
+    CubaLIF must pass its synaptic filter; a strong bias of a deep population makes it spike
+    before its first input; and only CubaLif can be kept still until then. The generator's
+    first spike arrives together with the first input, or `late` steps later.
     """
     one = np.ones(1)
     neuron = CubaLif(
@@ -111,7 +158,11 @@ def bias_generator(name: str, current: Array, depth: int) -> tuple[Population, P
         threshold=0 * one,
         initial_voltage=-float(depth) * one,
         onset=depth,
+        reset_voltage=0 * one,
     )
     generator = Population(f"{name}.bias", "bias", (1,), neuron, depth - 1)
-    synapse = Dense(current[:, None])
+    weight = current[:, None]
+    synapse: Dense | Sparse = Dense(weight)
+    if late.any():
+        synapse = from_matrix(weight, delay=late[:, None])
     return generator, Projection(f"{name}.bias->{name}", f"{name}.bias", name, synapse)

@@ -46,6 +46,8 @@ class Input:
         scale: integer message = round(value * scale); 1.0 at precision `float`.
         minimum, maximum: legal range of a message, inclusive. What lies outside is
             clipped and counted. (-inf, inf) at precision `float`.
+        delta: messages are changes: the value at the first step, then what it grew by. The
+            range is that of the value, which the messages sum up to.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Input:
     scale: float
     minimum: float
     maximum: float
+    delta: bool = False
 
     @property
     def size(self) -> int:

@@ -125,6 +125,11 @@ def _scale(chain: Chain, node: Any, name: str) -> Chain:
     return then_scale(chain, factor.reshape(-1))
 
 
+def delay_steps(node: Any, dt: float) -> Array:
+    """Steps by which a Delay node holds back each element, flat; the nearest whole numbers."""
+    return np.rint(np.asarray(node.delay, np.float64).reshape(-1) / dt).astype(np.int64)
+
+
 LINEAR: dict[type, Callable[[Chain, Any, str], Chain]] = {
     nir.Affine: _dense,
     nir.Linear: _dense,

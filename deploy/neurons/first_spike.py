@@ -21,7 +21,9 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class FirstSpike:
-    """Parameters. Steps t are counted within the sample::
+    """Parameters; steps t are counted within the sample.
+
+    ::
 
         u = u + a                    (a << 6 at `fixed`; no decay)
         t < fire:                    v = clip(v + u)

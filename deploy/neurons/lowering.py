@@ -24,8 +24,10 @@ import numpy.typing as npt
 
 from .adaptive_lif import AdaptiveLif
 from .cuba_lif import CubaLif
+from .first_spike import FirstSpike
 from .models import Neuron
 from .resonator import Resonator
+from .sigma_delta import SigmaDelta
 from .ternary_lif import TernaryLif
 
 Array = npt.NDArray[Any]
@@ -68,9 +70,11 @@ class NeuronSpec:
     def takes_bias(self) -> bool:
         """Whether a bias can be a parameter; else a neuron that always spikes carries it.
 
-        Only LIFReset can keep it from acting before the first input arrives.
+        Only some models can keep it from acting before the first input arrives.
         """
-        return isinstance(self.neuron, CubaLif) and not self.neuron.reset_interval
+        if isinstance(self.neuron, CubaLif):
+            return not self.neuron.reset_interval
+        return isinstance(self.neuron, SigmaDelta | FirstSpike)
 
 
 def shape_of(node: Any) -> tuple[int, ...]:
@@ -242,7 +246,6 @@ def _resonator(neuron: CubaLif, wishes: Mapping[str, Any], dt: float) -> Resonat
 def readout_integrator(shape: tuple[int, ...]) -> NeuronSpec:
     """The non-leaky integrator that reads a last linear layer: v sums its output."""
     ones = np.ones(prod(shape))
-    neuron = CubaLif(
-        ones, 0 * ones, 0 * ones, np.inf * ones, 0 * ones, reset_voltage=np.zeros(1)
-    )
+    never, zeros = np.inf * ones, 0 * ones
+    neuron = CubaLif(ones, zeros, zeros, never, zeros, reset_voltage=np.zeros(1))
     return NeuronSpec("readout", shape, ones, 0 * ones, neuron)

@@ -21,7 +21,9 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class SigmaDelta:
-    """Parameters. With e = state_exponent, 0 at `float`::
+    """Parameters.
+
+    With e = state_exponent, 0 at `float`::
 
         sigma = (sigma if accumulate else 0) + (a << input_exponent)
         x = min(relu(sigma + bias), ceiling), or sigma + bias where the activation is "identity"

@@ -18,7 +18,9 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class TernaryLif:
-    """u and v as in CubaLif, then, with vth = threshold << 6 at `fixed`::
+    """Parameters.
+
+    u and v as in CubaLif, then, with vth = threshold << 6 at `fixed`::
 
         s = +1 where v > vth_high, -1 where v < vth_low ;  v[s != 0] = 0
 

@@ -23,6 +23,7 @@ def check(
     graph: Annotated[Path, typer.Argument(help="A NIR graph.")],
     target: options.Target = "loihi2",
     dt: options.Dt = None,
+    code: options.Code = "rate",
 ) -> Result:
     """Say of each node whether the target can run it.
 
@@ -33,7 +34,7 @@ def check(
     from ..converters.read import read_graph
     from ..deploy.check import check_graph
 
-    facts = check_graph(read_graph(graph, dt=dt), target).as_json()
+    facts = check_graph(read_graph(graph, dt=dt), target, code=code).as_json()
 
     def show(console: Console) -> None:
         nodes = [

@@ -31,6 +31,8 @@ def compile(
     ] = "fixed",
     steps: options.Steps = None,
     dt: options.Dt = None,
+    code: options.Code = "rate",
+    weight_bits: options.WeightBits = None,
 ) -> Result:
     """Turn a NIR graph into a program for a target.
 
@@ -57,6 +59,8 @@ def compile(
             precision=precision,
             calibration=samples,
             steps=steps,
+            code=code,
+            weight_bits=weight_bits,
             provenance=provenance(graph=graph, calibration=calibrate),
         )
     save_program(program, desk.output)

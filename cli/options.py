@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -15,6 +15,23 @@ Target: TypeAlias = Annotated[
 Steps: TypeAlias = Annotated[
     int | None,
     typer.Option("--steps", min=1, help="Time steps for which a frame is presented."),
+]
+Code: TypeAlias = Annotated[
+    Literal["rate", "sigma-delta", "ttfs"],
+    typer.Option(
+        "--code",
+        help="What the IF nodes of a ReLU network become: rates of spikes, graded changes "
+        "(sigma-delta), or the time to the first spike.",
+    ),
+]
+WeightBits: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--weight-bits",
+        min=1,
+        max=8,
+        help="Width of all weights; else 8, less where the target's memory needs it.",
+    ),
 ]
 Dt: TypeAlias = Annotated[
     float | None,

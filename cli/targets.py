@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @verb()
 def targets(
     desk: Desk,
-    name: Annotated[str | None, typer.Argument(help="Show all limits of this target.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show all of this target.")] = None,
 ) -> Result:
-    """List the targets, or the limits of one."""
+    """List the targets, or what is legal and the limits of one."""
     from ..deploy.targets import list_targets, load_target
 
     if name is None:
@@ -34,6 +34,14 @@ def targets(
 def _show(console: Console, target: dict[str, Any]) -> None:
     messages = "spikes or values" if target["graded_messages"] else "spikes only"
     console.print(f"{target['title']} ({target['name']}); messages carry {messages}")
+    bits = ", ".join(map(str, target["weight_bits"]))
+    shared = "" if target["thresholds_per_neuron"] else "not "
+    console.print(f"weights of {bits} bits; thresholds may {shared}differ within a population")
+    legal = [
+        (name.replace("_", " "), "yes" if row["legal"] else "no", row["note"], row["grade"])
+        for name, row in target["neurons"].items()
+    ]
+    print_table(console, ("neurons", "legal", "note", "grade"), legal)
     rows = [
         (name, limit["value"], limit["unit"], limit["grade"], limit["source"])
         for name, limit in target["limits"].items()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from math import prod
 from typing import Any
 
 import nir
 
 from ..errors import Problem, SlipwayError
+from .codes import Code
+from .features import neuron_features, population_problem, program_problems, resources
+from .formats import WEIGHT_BITS_MAX
+from .lava.processes import process_of
 from .lower import lower, node_problems
 from .neurons.lowering import NEURONS
+from .neurons.models import model_of
 from .program import Population, Program
-from .targets import load_target
-
-WEIGHT_BITS = 8
+from .targets import Target, load_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,9 @@ class NodeCheck:
     """Verdict on one node.
 
     Attributes:
-        status: "stock" (a stock Lava model), "folded" (merged into a projection), "interface"
-            (input, output) or "unsupported".
+        status: "stock" (a model of Lava's own), "own model" (slipway's model: Loihi 2 needs
+            microcode for it), "folded" (merged into a projection), "approximated" (runs, but
+            not exactly as the graph says), "interface" (input, output) or "unsupported".
         reason: why.
         remedy: what to do, where unsupported.
     """
@@ -59,80 +63,107 @@ class Check:
         }
 
 
-def check_graph(graph: Any, target: str, *, dt: float | None = None) -> Check:
+def check_graph(
+    graph: Any,
+    target: str,
+    *,
+    dt: float | None = None,
+    code: Code = "rate",
+    weight_bits: int = WEIGHT_BITS_MAX,
+    steps: int = 1,
+) -> Check:
     """Check every node and resource; never stops at the first problem.
 
     Args:
         graph: canonical NIR graph.
         target: name of a target.
         dt: seconds per time step where the graph's metadata lacks it.
+        code: what IF nodes become, see deploy/codes.py.
+        weight_bits: width of the weights.
+        steps: as for `compile_graph`; decides the delays of code "ttfs".
 
     Raises:
-        UsageError: unknown target, or no dt.
+        UsageError: unknown target or code, or no dt.
     """
     chip = load_target(target)
     step = dt if dt is not None else float(graph.metadata["dt"])
     refused = node_problems(graph, step)
     nodes = {name: _verdict(name, node, refused) for name, node in graph.nodes.items()}
-    problems: list[Problem] = []
-    spikes = str(graph.metadata.get("input_encoding", "current")) == "spikes"
-    if not spikes and not chip.graded_messages:
-        problems.append(
-            Problem(
-                f"the input sends values, and {chip.title} sends spikes only",
-                "input",
-                "encode the input as spikes (--input-encoding spikes), or choose loihi2",
-            )
-        )
     if refused:
-        return Check(target, nodes, {}, tuple(problems))
+        return Check(target, nodes, {})
     try:
-        program = lower(graph, dt=step, steps=1, target=target)
+        program = lower(graph, dt=step, steps=steps, target=target, code=code)
     except SlipwayError as error:
-        return Check(target, nodes, {}, (*problems, *error.problems))
-    nodes |= {p.name: _stock(p, program) for p in program.populations if p.name in nodes}
-    resources: dict[str, dict[str, Any]] = {
-        "neurons": {
-            "used": sum(p.size for p in program.populations),
-            "limit": chip.limits["neurons"].value,
-            "unit": chip.limits["neurons"].unit,
-        },
-        "weight_memory": {
-            "used": weight_bits(program),
-            "limit": chip.limits["weight_memory"].value,
-            "unit": chip.limits["weight_memory"].unit,
-        },
+        if error.exit_code == 2:
+            raise
+        return Check(target, nodes, {}, error.problems)
+    return check_program(program, chip, nodes, weight_bits)
+
+
+def check_program(
+    program: Program,
+    target: Target,
+    nodes: Mapping[str, NodeCheck],
+    weight_bits: int = WEIGHT_BITS_MAX,
+) -> Check:
+    """Check a lowered Program; `nodes` holds the verdicts on nodes that are no populations."""
+    found = dict(nodes)
+    for population in program.populations:
+        if population.name in nodes or population.kind != "bias":
+            found[population.name] = _population(population, program, target)
+    approximated = program.report.get("approximated", {})
+    found |= {
+        name: NodeCheck("approximated", f"{found[name].reason}; {reason}")
+        for name, reason in approximated.items()
+        if name in found and found[name].status != "unsupported"
     }
-    for name, use in resources.items():
+    known = {p.name for p in program.populations}
+    problems = [
+        p
+        for p in program_problems(program, target)
+        if p.where.removeprefix("population ") not in known  # stands beside the node already
+    ]
+    used = resources(program, target, weight_bits)
+    for name, use in used.items():
         if use["used"] > use["limit"]:
             problems.append(
                 Problem(
                     f"{name.replace('_', ' ')}: {use['used']} used, limit {use['limit']:.0f} "
                     f"{use['unit']}",
-                    f"target {target}",
-                    "make the network smaller, or choose a larger target",
+                    f"target {target.name}",
+                    "make the network smaller, use fewer weight bits, or choose a larger target"
+                    if name == "weight_memory"
+                    else "make the network smaller, or choose a larger target",
                 )
             )
-    return Check(target, nodes, resources, tuple(problems))
+    return Check(target.name, found, used, tuple(problems))
 
 
-def weight_bits(program: Program) -> int:
-    """Bits of the weights alone: shared kernels once, dense zeros included, no index bits."""
-    return sum(WEIGHT_BITS * prod(p.synapse.weight.shape) for p in program.projections)
-
-
-def _stock(population: Population, program: Program) -> NodeCheck:
-    """Which stock Lava process a population becomes, and what slipway adds to it."""
-    model = "Lava LIFReset" if population.neuron.onset else "Lava LIF"
+def _population(population: Population, program: Program, target: Target) -> NodeCheck:
+    """Which Lava process a population becomes, and what slipway adds to it."""
+    problem = population_problem(population, target)
+    if problem:
+        return NodeCheck("unsupported", problem.what, problem.remedy)
+    if not target.graded_messages and model_of(population.neuron).message != "spike":
+        return NodeCheck(
+            "unsupported",
+            f"sends values, and {target.title} sends spikes only",
+            "choose another target",
+        )
+    process, status = process_of(population, "fixed")
+    model = f"Lava {process}" if status == "stock" else f"slipway {process}"
+    notes = [target.neurons[name].note for name in neuron_features(population.neuron)[-1:]]
+    if status == "own model":
+        model += ": " + "; ".join(notes)
     if population.kind == "readout":
         return NodeCheck("interface", f"is read through an added integrator, {model}")
     generator = f"{population.name}.bias"
     if any(p.name == generator for p in program.populations):
         model += ", its bias from an added neuron that always spikes"
-    return NodeCheck("stock", model)
+    return NodeCheck(status, model)
 
 
-def _verdict(name: str, node: Any, refused: dict[str, Problem]) -> NodeCheck:
+def _verdict(name: str, node: Any, refused: Mapping[str, Problem]) -> NodeCheck:
     if name in refused:
         problem = refused[name]
         return NodeCheck("unsupported", problem.what, problem.remedy)
@@ -140,4 +171,6 @@ def _verdict(name: str, node: Any, refused: dict[str, Problem]) -> NodeCheck:
         return NodeCheck("interface", "reads samples" if type(node) is nir.Input else "is read")
     if type(node) in NEURONS:
         return NodeCheck("stock", "Lava LIF")
+    if type(node) is nir.Delay:
+        return NodeCheck("folded", "delays of the projection into the next population")
     return NodeCheck("folded", "part of the projection into the next population")

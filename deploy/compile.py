@@ -8,15 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import CapacityExceeded, Problem, UnsupportedNode, UsageError
 from .check import check_graph
+from .codes import Code
+from .data import Samples
 from .lower import lower
 from .program import Precision, Program
 from .targets import load_target
-
-Array = npt.NDArray[Any]
 
 
 def compile_graph(
@@ -24,8 +23,10 @@ def compile_graph(
     *,
     target: str = "loihi2",
     precision: Precision = "fixed",
-    calibration: Array | None = None,
+    calibration: Samples | None = None,
     steps: int | None = None,
+    code: Code = "rate",
+    weight_bits: int | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Program:
     """Compile a canonical graph.
@@ -36,7 +37,10 @@ def compile_graph(
         precision: "fixed" for Loihi-style integers, "float" for the same network in float64.
         calibration: samples x like those of training; needed where the input is graded, and
             for the measured part of the compile report.
-        steps: time steps per sample; the graph's own where None.
+        steps: time steps per sample; the graph's own where None. Under code "ttfs" the length
+            of a layer's window; under "sigma-delta" 1 where None, because a frame changes once.
+        code: what IF nodes become: "rate" (as they are), "sigma-delta" or "ttfs".
+        weight_bits: 1 to 8 for all weights; None: 8, less where the target's memory needs it.
         provenance: JSON values to store with the Program.
 
     Returns:
@@ -48,9 +52,13 @@ def compile_graph(
         UsageError: dt, steps or calibration data are missing.
     """
     metadata = dict(getattr(graph, "metadata", {}) or {})
+    if code == "sigma-delta" and steps is None:
+        steps = 1
     dt, steps = _time(metadata, steps)
-    load_target(target)
-    check = check_graph(graph, target, dt=dt)
+    chip = load_target(target)
+    # Without a wish, a too large memory is met by fewer bits where that is enough.
+    least = weight_bits if weight_bits is not None else min(chip.weight_bits)
+    check = check_graph(graph, target, dt=dt, code=code, weight_bits=least, steps=steps)
     blocking = [
         Problem(node.reason, f"node {name}", node.remedy)
         for name, node in check.nodes.items()
@@ -58,7 +66,7 @@ def compile_graph(
     ]
     if blocking:
         raise UnsupportedNode(*blocking)
-    program = lower(graph, dt=dt, steps=steps, target=target)
+    program = lower(graph, dt=dt, steps=steps, target=target, code=code)
     if check.problems:
         raise CapacityExceeded(*check.problems)
     facts = {
@@ -66,6 +74,7 @@ def compile_graph(
         "numpy": np.__version__,
         "python": platform.python_version(),
         "source_dialect": str(metadata.get("dialect", "nir")),
+        "code": code,
     }
     if precision == "float":
         return replace(program, provenance=facts)

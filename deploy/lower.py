@@ -86,7 +86,8 @@ def lower(graph: Any, *, dt: float, steps: int, target: str, code: Code = "rate"
     names = frozenset(i.name for i in inputs)
     coding = CODES[code](specs, found.paths, names, steps)
     at_rest = str(metadata.get("initial_voltage", "0")) == "v_leak"
-    populations, projections, warnings = _assemble(inputs, coding, found, at_rest)
+    rounded = _rounded_delays(graph, dt)
+    populations, projections, late, warnings = _assemble(inputs, coding, found, at_rest)
     return Program(
         precision="float",
         dt=dt,
@@ -99,7 +100,10 @@ def lower(graph: Any, *, dt: float, steps: int, target: str, code: Code = "rate"
             for sink, name in read_from.items()
         ),
         target=target,
-        report={"warnings": [*_delay_warnings(graph, dt), *warnings]},
+        report={
+            "warnings": [*(f"{k}: {v}" for k, v in rounded.items()), *warnings],
+            "approximated": {**rounded, **late},
+        },
     )
 
 
@@ -125,19 +129,19 @@ def _inputs(graph: Any, metadata: Mapping[str, Any], code: Code) -> tuple[Input,
     return tuple(found)
 
 
-def _delay_warnings(graph: Any, dt: float) -> list[str]:
-    """Delays that had to be rounded to whole steps."""
-    warnings = []
+def _rounded_delays(graph: Any, dt: float) -> dict[str, str]:
+    """Delay nodes that had to be rounded to whole steps, and by how much."""
+    rounded = {}
     for name, node in graph.nodes.items():
         if type(node) is nir.Delay:
             steps = np.asarray(node.delay, np.float64) / dt
             off = np.abs(steps - np.rint(steps))
             if off.max() > 1e-3:
-                warnings.append(
-                    f"{name}: {np.count_nonzero(off > 1e-3)} of {off.size} delays are no whole "
-                    f"number of steps and were rounded, by at most {off.max():.2g} steps"
+                rounded[name] = (
+                    f"{np.count_nonzero(off > 1e-3)} of {off.size} delays are no whole number "
+                    f"of steps and were rounded, by at most {off.max():.2g} steps"
                 )
-    return warnings
+    return rounded
 
 
 def _resolve_output(found: Paths, specs: dict[str, NeuronSpec], sink: str, code: Code) -> str:
@@ -196,7 +200,7 @@ def _readout(graph: Any, metadata: Mapping[str, Any], sink: str, spec: NeuronSpe
 
 def _assemble(
     inputs: Sequence[Input], coding: Coding, found: Paths, at_rest: bool
-) -> tuple[tuple[Population, ...], tuple[Projection, ...], list[str]]:
+) -> tuple[tuple[Population, ...], tuple[Projection, ...], dict[str, str], list[str]]:
     names, specs = [i.name for i in inputs], coding.specs
     edges = [(begin, end) for begin, end, _ in found.paths]
     own = [longest_delay(chain) for _, _, chain in found.paths]
@@ -214,13 +218,15 @@ def _assemble(
         projections.append(
             _projection(begin, end, then_scale(chain, gain), delay, port, projections)
         )
-    warnings = [
-        f"{begin} -> {end} closes a loop through several populations: its spikes arrive {late} "
-        f"step{'s' if late > 1 else ''} later than in the source framework"
-        for (begin, end), late in hops.late.items()
-    ]
+    late: dict[str, str] = {}
+    for (begin, end), steps in hops.late.items():
+        told = (
+            f"{begin} -> {end} closes a loop through several populations: its spikes arrive "
+            f"{steps} step{'s' if steps > 1 else ''} later than in the source framework"
+        )
+        late[end] = f"{late[end]}; {told}" if end in late else told
     guarded, early = guard_onset(tuple(populations))
-    return guarded, tuple(projections), warnings + early
+    return guarded, tuple(projections), late, [*late.values(), *early]
 
 
 def _refuse_unreachable(specs: Mapping[str, NeuronSpec], depth: Mapping[str, int]) -> None:

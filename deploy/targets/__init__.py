@@ -33,6 +33,22 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Feature:
+    """One row of the table of what is legal.
+
+    Attributes:
+        legal: whether the target can do it.
+        note: how, or why not.
+        grade, source: as for a limit.
+    """
+
+    legal: bool
+    note: str
+    grade: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A chip.
 
@@ -40,12 +56,19 @@ class Target:
         name: as on the command line.
         title: for people.
         graded_messages: whether a message may carry a value.
+        thresholds_per_neuron: whether neurons of one population may have unequal thresholds,
+            so that each output channel can have a weight scale of its own.
+        weight_bits: legal widths of a weight.
+        neurons: neuron models and what they may do, by name.
         limits: per chip and core, by name.
     """
 
     name: str
     title: str
     graded_messages: bool
+    thresholds_per_neuron: bool
+    weight_bits: tuple[int, ...]
+    neurons: dict[str, Feature]
     limits: dict[str, Limit]
 
 
@@ -64,4 +87,12 @@ def load_target(name: str) -> Target:
     text = (resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8")
     content: dict[str, Any] = tomllib.loads(text)
     limits = {key: Limit(**entry) for key, entry in content["limits"].items()}
-    return Target(name, content["title"], bool(content["graded_messages"]), limits)
+    return Target(
+        name=name,
+        title=content["title"],
+        graded_messages=bool(content["graded_messages"]),
+        thresholds_per_neuron=bool(content["thresholds_per_neuron"]),
+        weight_bits=tuple(content["weight_bits"]),
+        neurons={key: Feature(**row) for key, row in content["neurons"].items()},
+        limits=limits,
+    )

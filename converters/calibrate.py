@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import floor
 from typing import Any
 
@@ -44,36 +45,70 @@ class TopValues:
         return float(self.values.max())
 
 
-def frames_of(calibration: Array, sample_shape: tuple[int, ...]) -> Array:
-    """Calibration data as (N, *sample_shape); a time axis becomes more samples.
+def frames_of(calibration: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Calibration data as (N, *shape) for each input; a time axis becomes more samples.
+
+    Args:
+        calibration: an array; for several inputs a mapping from their names to arrays.
+        shapes: shape of one time step of one sample, by input name.
 
     Raises:
-        DataError: shape, emptiness, type, values that are not finite.
+        DataError: shape, emptiness, type, values that are not finite, arrays that are missing
+            or of unequal length.
     """
-    x = np.asarray(calibration)
-    rank = len(sample_shape)
-    problem = ""
-    if x.dtype.kind not in "fiub":
-        problem = f"calibration data are {x.dtype}, numbers are needed"
-    elif x.ndim not in (rank + 1, rank + 2) or x.shape[x.ndim - rank :] != sample_shape:
-        problem = (
-            f"calibration data have shape {x.shape}, expected (N, *{sample_shape}) or "
-            f"(N, T, *{sample_shape})"
-        )
-    elif x.size == 0:
-        problem = f"calibration data are empty: shape {x.shape}"
-    elif not np.isfinite(x).all():
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        problem = f"calibration data are not finite, first at {list(first)}: {x[first]}"
-    if problem:
+    named = isinstance(calibration, Mapping)
+    given: Mapping[str, Any] = calibration if named else {next(iter(shapes)): calibration}
+    if set(given) != set(shapes):
+        found = ", ".join(map(str, given)) if named else "one array"
         raise DataError(
-            problem, where="calibration", remedy="pass the x of the training data as trained on"
+            f"calibration data must hold {', '.join(shapes)}; they hold {found}",
+            where="calibration",
+            remedy="name an array per input: numpy.savez(path, "
+            + ", ".join(f"{name}=..." for name in shapes)
+            + ")",
         )
-    return x.reshape(-1, *sample_shape)
+    problems = {name: _data_problem(name, given[name], shapes) for name in shapes}
+    if any(problems.values()):
+        remedy = "pass the x of the training data as trained on"
+        raise DataError(*(Problem(p, "calibration", remedy) for p in problems.values() if p))
+    frames = {
+        name: np.asarray(given[name]).reshape(-1, *shape) for name, shape in shapes.items()
+    }
+    if len({len(x) for x in frames.values()}) > 1:
+        listed = ", ".join(f"{name} {len(x)}" for name, x in frames.items())
+        raise DataError(
+            f"calibration data have unequal numbers of frames: {listed}",
+            where="calibration",
+            remedy="give every input the same samples, and the same steps of them",
+        )
+    return frames
+
+
+def _data_problem(name: str, data: Any, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    x, shape = np.asarray(data), shapes[name]
+    rank = len(shape)
+    of = "" if len(shapes) == 1 else f" of {name}"
+    if x.dtype.kind not in "fiub":
+        return f"calibration data{of} are {x.dtype}, numbers are needed"
+    if x.ndim not in (rank + 1, rank + 2) or x.shape[x.ndim - rank :] != shape:
+        return (
+            f"calibration data{of} have shape {x.shape}, expected (N, *{shape}) or "
+            f"(N, T, *{shape})"
+        )
+    if x.size == 0:
+        return f"calibration data{of} are empty: shape {x.shape}"
+    if not np.isfinite(x).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        return f"calibration data{of} are not finite, first at {list(first)}: {x[first]}"
+    return ""
 
 
 def activation_scales(
-    root: nn.Module, graph: fx.Graph, relus: list[fx.Node], frames: Array, percentile: float
+    root: nn.Module,
+    graph: fx.Graph,
+    relus: list[fx.Node],
+    frames: Mapping[str, Array],
+    percentile: float,
 ) -> dict[str, float]:
     """Percentile of each ReLU's output over the frames, by node name.
 
@@ -83,23 +118,27 @@ def activation_scales(
         DataError: a ReLU that is never active.
     """
     tops: dict[fx.Node, TopValues] = {}
+    total = len(next(iter(frames.values())))
 
     def observe(node: fx.Node, value: Any) -> None:
         if node in relus:
             array = value.detach().cpu().double().numpy()
-            count = array[0].size * len(frames)
+            count = array[0].size * total
             tops.setdefault(node, TopValues(count, percentile)).add(array)
 
-    for start in range(0, len(frames), BATCH):
-        batch = torch.from_numpy(np.array(frames[start : start + BATCH], np.float64))
-        evaluate(root, graph, like_model(root, batch), observe)
+    for start in range(0, total, BATCH):
+        batch = {
+            name: like_model(root, torch.from_numpy(np.array(x[start : start + BATCH], float)))
+            for name, x in frames.items()
+        }
+        evaluate(root, graph, batch, observe)
     dead = [node for node, top in tops.items() if not 0 < top.largest() < np.inf]
     if dead:
         raise DataError(
             *(
                 Problem(
                     f"the output of this ReLU reaches {tops[node].largest()} on all "
-                    f"{len(frames)} calibration frames, so it has no scale",
+                    f"{total} calibration frames, so it has no scale",
                     where=path_of(node) or node.name,
                     remedy="calibrate with more, and properly scaled, frames",
                 )

@@ -6,15 +6,22 @@ else is named, with its path in the model, in one error.
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
-from ..errors import GraphError, MissingDependency, UnsupportedNode, UsageError
+from ..errors import (
+    GraphError,
+    MissingDependency,
+    ModelError,
+    UnsupportedNode,
+    UsageError,
+)
+from . import metadata
 from .checkpoint import INSTALL_TORCH
-from .metadata import ENCODINGS, READOUTS, check_readout, default_readout, output_kinds
+from .metadata import ENCODINGS, READOUTS
+from .model_inputs import SampleShape, input_shapes
 
 if TYPE_CHECKING:
     import nir
@@ -23,31 +30,37 @@ if TYPE_CHECKING:
 DEFAULT_DT = 1e-3
 DEFAULT_STEPS = 32
 PERCENTILE = 99.9
+Choice: TypeAlias = "str | Mapping[str, str]"
+"""One value for all inputs or outputs, or values by their names."""
 
 
 def export(
     model: torch.nn.Module,
-    sample_shape: tuple[int, ...],
+    sample_shape: SampleShape,
     *,
     steps: int | None = None,
     dt: float | None = None,
-    readout: str | None = None,
-    input_encoding: str | None = None,
-    calibration: npt.NDArray[Any] | None = None,
+    readout: Choice | None = None,
+    input_encoding: Choice | None = None,
+    calibration: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]] | None = None,
     percentile: float = PERCENTILE,
 ) -> nir.NIRGraph:
     """Export one time step of a model.
 
     Args:
         model: `forward(x)` of a ReLU network, or `forward(x, state=None)` that returns
-            `(output, state)` of a network of norse cells. Not changed.
-        sample_shape: shape of one time step of one sample, without batch axis.
+            `(output, state)` of a network of norse cells. Several tensors may come in, and the
+            output may be a tuple, list or dict of tensors. Not changed.
+        sample_shape: shape of one time step of one sample, without batch axis. Of several
+            inputs a tuple of shapes in the order of forward's arguments, or a mapping from
+            their names to shapes; the Inputs then have the arguments' names.
         steps: time steps a frame is presented; else `model.time_steps`, else 32.
         dt: seconds a step; else the dt of the norse cells, else 1e-3.
         readout: "count", "last" or "mean"; else `model.readout`, else "count" for a spiking
             output and "last" for any other.
         input_encoding: "current" or "spikes"; else `model.input_encoding`, else "current".
-        calibration: frames (N, *sample_shape) that give each ReLU its activation scale.
+        calibration: frames (N, *sample_shape) that give each ReLU its activation scale; of
+            several inputs a mapping from their names to frames.
         percentile: of a ReLU's output over the calibration data; becomes the threshold.
 
     Raises:
@@ -58,19 +71,24 @@ def export(
         UsageError: an option makes no sense.
         MissingDependency: torch is not installed.
     """
-    shape = _checked_shape(sample_shape)
     if not 0 < percentile <= 100:
         raise UsageError(f"percentile must lie in (0, 100], it is {percentile}")
     try:
-        import torch  # noqa: F401
+        import torch
     except ImportError as error:
         raise MissingDependency(
             "export needs torch, which is not installed", remedy=INSTALL_TORCH
         ) from error
     from .torch_graph import build
 
-    options = _Options(model, steps, readout, input_encoding)
-    traced = build(model, shape, dt, calibration, percentile)
+    if not isinstance(model, torch.nn.Module):
+        raise ModelError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    inputs = input_shapes(model, sample_shape)
+    steps, steps_from = _steps(model, steps)
+    readout = _choice(model, "readout", readout, READOUTS)
+    encoding = _choice(model, "input_encoding", input_encoding, ENCODINGS) or "current"
+    spiking = {name for name in inputs if _of(encoding, name) == "spikes"}
+    traced = build(model, inputs, spiking, dt, calibration, percentile)
     network = traced.network
     if network.unsupported:
         raise UnsupportedNode(*dict.fromkeys(network.unsupported))
@@ -79,71 +97,81 @@ def export(
 
     import nir
 
-    metadata: dict[str, str | int | float] = {
+    known: dict[str, str | int | float] = {
         "slipway_format": 1,
         "dt": traced.dt,
         "reset": "zero",
         "dialect": "nir",
         "source": "torch",
-        "input_encoding": options.input_encoding,
-        "steps": options.steps,
-        "steps_from": options.steps_from,
+        "steps": steps,
+        "steps_from": steps_from,
         **traced.metadata,
     }
-    graph = nir.NIRGraph(network.nodes, network.edges, metadata=metadata)
-    kinds = output_kinds(graph)
-    chosen = options.readout or default_readout(kinds)
-    check_readout(chosen, kinds)
-    graph.metadata["readout"] = chosen
+    graph = nir.NIRGraph(network.nodes, network.edges, metadata=known)
+    _state(graph, "input_encoding", encoding, list(inputs))
+    graph.metadata.setdefault("input_encoding", "current")
+    outputs = metadata.outputs(graph)
+    if readout is not None:
+        _state(graph, "readout", readout, outputs)
+    metadata.complete_readouts(graph)
+    for name in outputs:
+        where = "readout" if len(outputs) == 1 else f"readout of {name}"
+        kinds = metadata.output_kinds(graph, name)
+        metadata.check_readout(metadata.readout(graph, name), kinds, where)
+    if len(outputs) == 1 and "output_scale" in graph.nodes[outputs[0]].metadata:
+        graph.metadata["output_scale"] = graph.nodes[outputs[0]].metadata.pop("output_scale")
     return graph
 
 
-class _Options:
-    """Options after the model's own attributes and the defaults have been asked."""
+def _steps(model: Any, steps: int | None) -> tuple[int, str]:
+    """Time steps of a sample, and where they were found."""
+    if steps is not None:
+        found, origin = steps, "argument"
+    elif isinstance(getattr(model, "time_steps", None), int):
+        found, origin = model.time_steps, "model"
+    else:
+        found, origin = DEFAULT_STEPS, "default"
+    if isinstance(found, bool) or found < 1 or int(found) != found:
+        raise UsageError(
+            f"steps must be a whole number from 1 on, it is {found}",
+            where=f"steps, from {origin}",
+            remedy="give --steps, e.g. --steps 32",
+        )
+    return found, origin
 
-    def __init__(
-        self, model: Any, steps: int | None, readout: str | None, input_encoding: str | None
-    ) -> None:
-        if steps is not None:
-            self.steps, self.steps_from = steps, "argument"
-        elif isinstance(getattr(model, "time_steps", None), int):
-            self.steps, self.steps_from = model.time_steps, "model"
-        else:
-            self.steps, self.steps_from = DEFAULT_STEPS, "default"
-        if isinstance(self.steps, bool) or self.steps < 1 or int(self.steps) != self.steps:
+
+def _choice(
+    model: Any, name: str, value: Choice | None, allowed: tuple[str, ...]
+) -> Choice | None:
+    """The argument, or else the model's own attribute, after a look at its values."""
+    if value is None:
+        own = getattr(model, name, None)  # may well be a layer of that name
+        value = own if isinstance(own, str | Mapping) else None
+    for one in value.values() if isinstance(value, Mapping) else [value]:
+        if one is not None and one not in allowed:
             raise UsageError(
-                f"steps must be a whole number from 1 on, it is {self.steps}",
-                where=f"steps, from {self.steps_from}",
-                remedy="give --steps, e.g. --steps 32",
+                f"{name} must be one of {', '.join(allowed)}, it is {one!r}",
+                where=name,
+                remedy=f"give --{name.replace('_', '-')} {allowed[0]}",
             )
-        self.readout = readout or _text(model, "readout")
-        self.input_encoding = input_encoding or _text(model, "input_encoding") or "current"
-        _one_of("readout", self.readout, READOUTS)
-        _one_of("input_encoding", self.input_encoding, ENCODINGS)
+    return value
 
 
-def _text(model: Any, name: str) -> str | None:
-    value = getattr(model, name, None)  # may well be a layer of that name
-    return value if isinstance(value, str) else None
+def _of(choice: Choice, name: str) -> str | None:
+    return choice if isinstance(choice, str) else choice.get(name)
 
 
-def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
-    if value is not None and value not in allowed:
+def _state(graph: nir.NIRGraph, key: str, choice: Choice, names: list[str]) -> None:
+    """Write a choice into the graph's metadata, or into those of the nodes it names."""
+    if isinstance(choice, str):
+        graph.metadata[key] = choice
+        return
+    unknown = [name for name in choice if name not in names]
+    if unknown:
         raise UsageError(
-            f"{name} must be one of {', '.join(allowed)}, it is {value!r}",
-            where=name,
-            remedy=f"give --{name.replace('_', '-')} {allowed[0]}",
+            f"{key} is given for {', '.join(unknown)}; the model has {', '.join(names)}",
+            where=key,
+            remedy="use the names of the graph's inputs and outputs",
         )
-
-
-def _checked_shape(sample_shape: Any) -> tuple[int, ...]:
-    shape = tuple(sample_shape)
-    sound = all(isinstance(n, int | np.integer) and n > 0 for n in shape)
-    if not shape or not sound or math.prod(shape) > 2**31:
-        raise UsageError(
-            f"the sample shape {shape} is not a list of positive whole numbers",
-            where="sample shape",
-            remedy="give the shape of one time step without batch axis, e.g. "
-            "--sample-shape 1,28,28",
-        )
-    return tuple(int(n) for n in shape)
+    for name, value in choice.items():
+        graph.nodes[name].metadata[key] = value

@@ -48,6 +48,9 @@ class Network:
             carries the older version wanted the value before the batch norm.
         folded: node -> the batch norm folded into it.
         activations: Scale node of a ReLU -> its IF node.
+        binary: sets of terms whose sum is 0 or 1 at each step: spikes of one layer, or of
+            several side by side.
+        reserved: names that only the Outputs may have.
         unsupported: things without equivalent. invalid: weights that are not finite.
         uncalibrated: names of ReLUs for which there is no activation scale.
     """
@@ -57,6 +60,8 @@ class Network:
     versions: dict[str, int] = field(default_factory=dict)
     folded: dict[str, str] = field(default_factory=dict)
     activations: dict[str, str] = field(default_factory=dict)
+    binary: set[frozenset[tuple[str, int]]] = field(default_factory=set)
+    reserved: set[str] = field(default_factory=set)
     unsupported: list[Problem] = field(default_factory=list)
     invalid: list[Problem] = field(default_factory=list)
     uncalibrated: list[str] = field(default_factory=list)
@@ -65,7 +70,7 @@ class Network:
         """A free node name: the module path, dots (which other importers split) as "_"."""
         stem = re.sub(r"\W", "_", path) or "node"
         name, number = stem, 1
-        while name in self.nodes or name == "output":
+        while name in self.nodes or name in self.reserved:
             name, number = f"{stem}_{number}", number + 1
         return name
 
@@ -99,6 +104,47 @@ class Network:
                 term = Signal(Counter({(name, version): 1}), source.shape)
                 twice = self.add(f"{name}_times_{times}", scale, term, source.shape)
                 self.connect(twice, target)
+
+    def mark_spikes(self, signal: Signal) -> Signal:
+        """Record that a signal is 0 or 1 at each step."""
+        self.binary.add(frozenset(signal.terms))
+        return signal
+
+    def is_spikes(self, signal: Signal) -> bool:
+        """Whether a signal is known to be 0 or 1 at each step."""
+        once = all(times == 1 for times in signal.terms.values())
+        return once and frozenset(signal.terms) in self.binary
+
+    def spikes_behind(self, signal: Signal) -> Signal | None:
+        """The signal itself if it is spikes, those of its IF if it is a ReLU's; else None."""
+        if self.is_spikes(signal):
+            return signal
+        (name, _), *others = signal.terms
+        if others or name not in self.activations or sum(signal.terms.values()) > 1:
+            return None
+        return Signal(Counter({(self.activations[name], 0): 1}), signal.shape)
+
+    def activation_scale(self, signal: Signal) -> float:
+        """What a spike of the ReLU's IF stands for."""
+        (name, _), *_ = signal.terms
+        return float(self.nodes[name].scale.flat[0])
+
+    def add_activation(
+        self, name: str, scale: float, spikes: Signal, shape: tuple[int, ...]
+    ) -> Signal:
+        """Put the Scale of a ReLU behind its IF node `name`."""
+        import nir
+
+        result = self.add(f"{name}_scale", nir.Scale(np.full(shape, scale)), spikes, shape)
+        self.activations[next(iter(result.terms))[0]] = name
+        return result
+
+    def drop_unused_scales(self) -> None:
+        """Take out the Scales of ReLUs whose spikes went on without them."""
+        starts = {start for start, _ in self.edges}
+        for name in [name for name in self.activations if name not in starts]:
+            self.edges = [edge for edge in self.edges if edge[1] != name]
+            del self.nodes[name], self.activations[name]
 
     def refuse(self, where: str, what: str, remedy: str, shape: tuple[int, ...]) -> Signal:
         """Record something unsupported; the empty signal lets the search go on."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import Problem
+from .node_metadata import Value, read_metadata
 
 Array = npt.NDArray[Any]
 
@@ -48,16 +49,18 @@ class Node:
     Attributes:
         kind: NIR type.
         fields: float arrays, tuples of int for geometry, "same" or "valid" for padding.
+        metadata: see :mod:`.node_metadata`.
     """
 
     kind: str
     fields: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Value] = field(default_factory=dict)
 
 
 def check_fields(name: str, raw: Mapping[str, Any], where: str) -> list[Problem]:
     """Find an unknown type, missing fields, and fields that NIR does not have."""
     kind = raw.get("type")
-    if kind not in FIELDS:
+    if not isinstance(kind, str) or kind not in FIELDS:
         known = ", ".join(sorted(FIELDS))
         return [
             Problem(f"node {name!r} has the unknown type {kind!r}", where, f"NIR has {known}")
@@ -151,7 +154,9 @@ def parse_node(name: str, raw: Mapping[str, Any], where: str) -> tuple[Node, lis
             node.fields.setdefault("w_in", np.ones_like(node.fields["tau_syn"]))
         found += _check_weights(kind, node.fields) + _check_neuron(kind, node.fields)
     remedy = "correct the file where it is written"
-    return node, [Problem(f"node {name!r} ({kind}): {what}", where, remedy) for what in found]
+    problems = [Problem(f"node {name!r} ({kind}): {what}", where, remedy) for what in found]
+    node.metadata, wrong = read_metadata(name, kind, raw.get("metadata"), where)
+    return node, problems + wrong
 
 
 def _check_weights(kind: str, fields: Mapping[str, Any]) -> list[str]:

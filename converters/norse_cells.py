@@ -10,7 +10,8 @@ leaky_integrator_box,iaf}.py`. Its step functions are forward Euler with the rat
 
 so tau = 1 / tau_inv in seconds. The current of LIF jumps by x, and its decay comes after v has
 seen it: a CubaLIF with w_in = tau_syn / dt. (norse 1.1.0's own export writes tau = dt / tau_inv
-and no w_in.) norse itself is not imported here: its classes are known by name.
+and no w_in.) With `reset_method=reset_subtract` a spike of LIFBox does v <- v - v_th instead.
+norse itself is not imported here: its classes are known by name.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ class Cell:
         kind: NIR node type.
         parameters: NIR field -> array of the full neuron shape, float64.
         rests_at_leak: norse starts the membrane at v_leak, and v_leak is not zero.
+        metadata: reset "subtract" where a spike takes v_th off v.
     """
 
     kind: str
     parameters: dict[str, Array]
     rests_at_leak: bool
+    metadata: dict[str, str]
 
 
 class CellError(ValueError):
@@ -107,13 +110,25 @@ def _synapse(p: Any, shape: tuple[int, ...], dt: float) -> dict[str, Array]:
 
 
 def _spike(p: Any, shape: tuple[int, ...]) -> dict[str, Array]:
-    reset = getattr(p, "reset_method", None)
-    if reset is not None and getattr(reset, "__name__", "") != "reset_value":
-        name = getattr(reset, "__name__", repr(reset))
-        raise CellError(f"its reset {name} cannot be written in NIR, which resets to v_reset")
     if getattr(p, "method", "super") == "logistic":
         raise CellError("its spikes are random (method 'logistic'); NIR's are not")
-    return {"v_threshold": _full(p, "v_th", shape), "v_reset": _full(p, "v_reset", shape)}
+    threshold = _full(p, "v_th", shape)
+    if _reset_method(p) == "reset_subtract":  # takes v_th off, whatever v_reset is
+        return {"v_threshold": threshold, "v_reset": np.zeros(shape)}
+    return {"v_threshold": threshold, "v_reset": _full(p, "v_reset", shape)}
+
+
+def _reset_method(p: Any) -> str:
+    """Name of norse's reset function; cells without the choice reset to v_reset."""
+    reset = getattr(p, "reset_method", None)
+    name = "reset_value" if reset is None else getattr(reset, "__name__", repr(reset))
+    known = name in ("reset_value", "reset_subtract")
+    if not known or (reset is not None and not reset.__module__.startswith("norse.")):
+        raise CellError(
+            f"its reset {name} cannot be written in NIR: known are norse's reset_value and "
+            "reset_subtract"
+        )
+    return name
 
 
 def _lif_box(p: Any, shape: tuple[int, ...], dt: float) -> tuple[str, dict[str, Array]]:
@@ -147,7 +162,9 @@ def read_cell(module: Any, shape: tuple[int, ...], dt: float) -> Cell:
     """Read a cell's parameters for neurons of that shape.
 
     Raises:
-        CellError: soft reset, random spikes, rates that are not positive, shapes.
+        CellError: a reset of one's own, random spikes, rates that are not positive, shapes.
     """
     kind, parameters = CELLS[norse_class(module)](module.p, shape, dt)
-    return Cell(kind, parameters, bool((parameters["v_leak"] != 0).any()))
+    soft = "v_threshold" in parameters and _reset_method(module.p) == "reset_subtract"
+    metadata = {"reset": "subtract"} if soft else {}
+    return Cell(kind, parameters, bool((parameters["v_leak"] != 0).any()), metadata)

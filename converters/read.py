@@ -14,8 +14,9 @@ import numpy as np
 
 from ..errors import FileError, GraphError, Problem, UnsupportedNode, UsageError
 from .conv_forms import padded_same
-from .metadata import ENCODINGS, READOUTS, default_readout, output_kinds
+from .metadata import ENCODINGS, READOUTS, complete_readouts
 from .nir_schema import ELEMENTWISE, Node, parse_node
+from .node_metadata import RESETS, check_nodes
 
 if TYPE_CHECKING:
     import nir
@@ -35,8 +36,9 @@ def read_graph(path: Path | str, *, dt: float | None = None) -> nir.NIRGraph:
 
     Raises:
         FileError, UnsafeFileError: see :func:`.hdf5_safety.read_tree`.
-        GraphError: fields, values, edges, shapes.
-        UnsupportedNode: a reset or dialect other than NIR's.
+        GraphError: fields, values, edges, shapes, metadata of nodes (see
+            :mod:`.node_metadata`).
+        UnsupportedNode: a reset that is not known, or a dialect other than NIR's.
         UsageError: dt is unknown or does not fit.
     """
     from .dialect import decide_dt
@@ -64,8 +66,11 @@ def read_graph(path: Path | str, *, dt: float | None = None) -> nir.NIRGraph:
 
     metadata = _metadata(tree.get("metadata", {}), where)
     metadata["dt"] = decide_dt(nodes, metadata.get("dt"), dt, where)
+    problems = check_nodes(nodes, edges, metadata, where)
+    if problems:
+        raise GraphError(*problems)
     graph = _build(nodes, edges, shapes, metadata)
-    graph.metadata.setdefault("readout", default_readout(output_kinds(graph)))
+    complete_readouts(graph)
     return graph
 
 
@@ -148,12 +153,18 @@ def _metadata(raw: Any, where: str) -> dict[str, str | int | float]:
             where=where,
             remedy="read it with the slipway that wrote it, or a newer one",
         )
-    if (values["reset"], values["dialect"]) != ("zero", "nir"):
+    if values["reset"] not in RESETS:
         raise UnsupportedNode(
-            f"metadata state reset {values['reset']!r} and dialect {values['dialect']!r}; only "
-            "'zero' and 'nir' are read",
+            f"metadata state reset {values['reset']!r}; known are "
+            f"{' and '.join(map(repr, RESETS))}",
             where=where,
-            remedy="export the network with a reset to v_reset",
+            remedy="'zero' sets v to v_reset, 'subtract' takes v_threshold off",
+        )
+    if values["dialect"] != "nir":
+        raise UnsupportedNode(
+            f"metadata state dialect {values['dialect']!r}; only 'nir' is read",
+            where=where,
+            remedy="write the file with NIR's own equations and units",
         )
     for key, allowed in (("readout", READOUTS), ("input_encoding", ENCODINGS)):
         if values.get(key, allowed[0]) not in allowed:
@@ -179,6 +190,7 @@ def _build(
     built = {}
     for name, (given, sent) in shapes.items():  # in the order of the signal, not of HDF5
         built[name] = _make(nodes[name], given)
+        built[name].metadata = dict(nodes[name].metadata)
         built[name].input_type = {"input": np.array(given)}
         built[name].output_type = {"output": np.array(sent)}
     return nir.NIRGraph(built, edges, metadata=metadata, type_check=False)

@@ -13,18 +13,21 @@ import torch
 from torch import fx, nn
 
 from ..errors import GraphError, ModelError, Problem, UnsupportedNode, UsageError
-from .calibrate import Array, activation_scales, frames_of
-from .network import NEURONS, Network, Signal
+from .calibrate import activation_scales, frames_of
+from .concatenation import place
+from .network import SPIKING, Network, Signal
 from .norse_cells import REFUSED, CellError, norse_class, read_cell
+from .torch_call import Call
 from .torch_modules import (
     ADDITIONS,
+    CONCATENATIONS,
     FUNCTIONS,
-    Call,
     hint,
     is_relu,
     module_handler,
     uncalibrated_problem,
 )
+from .torch_outputs import CellOutput, State, connect_outputs, output_names
 from .torch_trace import (
     BATCH,
     OneStep,
@@ -36,8 +39,6 @@ from .torch_trace import (
     trace,
 )
 
-INPUT, OUTPUT = "input", "output"
-
 
 @dataclass(frozen=True, slots=True)
 class Traced:
@@ -48,41 +49,39 @@ class Traced:
     metadata: dict[str, str | int | float]
 
 
-@dataclass(frozen=True, slots=True)
-class _CellOutput:
-    """The pair (output, state) that a cell returns."""
-
-    signal: Signal
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    path: str
-
-
 class _Constant:
     """A size or shape, which the trial run has already turned into numbers."""
 
 
 def build(
     model: nn.Module,
-    shape: tuple[int, ...],
+    inputs: dict[str, tuple[int, ...]],
+    spiking: set[str],
     dt: float | None,
-    calibration: Array | None,
+    calibration: Any,
     percentile: float,
 ) -> Traced:
-    """Trace, calibrate and translate a model."""
-    if not isinstance(model, nn.Module):
-        raise ModelError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    """Trace, calibrate and translate a model.
+
+    Args:
+        model: the user's module.
+        inputs: shape of each, in the order of forward's arguments.
+        spiking: names of the inputs that carry spikes.
+        dt: seconds a step, where the user gave it.
+        calibration: frames, or frames by input name.
+        percentile: of a ReLU's output, becomes its scale.
+    """
     with evaluating(model):
-        root, graph = trace(model)
+        root, graph = trace(model, tuple(inputs))
         shapes: dict[fx.Node, tuple[int, ...] | None] = {}
 
         def observe(node: fx.Node, value: Any) -> None:
             shapes[node] = tuple(value.shape) if isinstance(value, torch.Tensor) else None
 
-        probe = like_model(model, torch.zeros((BATCH, *shape)))
+        probe = {
+            name: like_model(model, torch.zeros((BATCH, *shape)))
+            for name, shape in inputs.items()
+        }
         evaluate(root, graph, probe, observe)
         cells = {n: c for n in graph.nodes if (c := cell_of(root, n)) is not None}
         relus = [n for n in graph.nodes if is_relu(root, n.op, n.target)]
@@ -91,15 +90,17 @@ def build(
             raise UnsupportedNode(*(_mixed(n) for n in relus))
         scales: dict[str, float] = {}
         if relus and calibration is not None:
-            frames = frames_of(calibration, shape)
+            frames = frames_of(calibration, inputs)
             scales = activation_scales(root, graph, relus, frames, percentile)
         translator = _Translator(root, shapes, scales, seconds)
-        translator.run(graph, shape)
+        translator.run(graph, inputs, spiking)
     net = translator.net
     if net.uncalibrated and not net.unsupported and not net.invalid:
         raise UsageError(uncalibrated_problem(net.uncalibrated))
-    if not any(end == OUTPUT for _, end in net.edges) and not net.unsupported:
-        raise GraphError("no node is connected to the output", where=type(model).__name__)
+    loose = sorted(net.reserved - {end for _, end in net.edges})
+    if loose and not net.unsupported:
+        what = f"no node is connected to the output {', '.join(loose)}"
+        raise GraphError(what, where=type(model).__name__)
     return Traced(net, seconds, translator.metadata)
 
 
@@ -149,16 +150,25 @@ class _Translator:
         self.metadata: dict[str, str | int | float] = {}
         self.values: dict[fx.Node, Any] = {}
 
-    def run(self, graph: fx.Graph, shape: tuple[int, ...]) -> None:
+    def run(
+        self, graph: fx.Graph, inputs: dict[str, tuple[int, ...]], spiking: set[str]
+    ) -> None:
+        result = next(iter(reversed(graph.nodes))).args[0]
+        has_cells = any(cell_of(self.root, node) is not None for node in graph.nodes)
+        outputs, rest = output_names(self.net, result, inputs, has_cells)
+        self.net.reserved = set(outputs)
         for node in graph.nodes:
             if node.op == "placeholder":
-                self.net.nodes[INPUT] = nir.Input({"input": np.array(shape)})
-                self.net.versions[INPUT] = 0
-                self.values[node] = Signal(Counter({(INPUT, 0): 1}), shape)
-            elif node.op == "output":
-                self.output(node.args[0])
-            else:
+                name, shape = str(node.target), inputs[str(node.target)]
+                self.net.nodes[name] = nir.Input({"input": np.array(shape)})
+                self.net.versions[name] = 0
+                self.values[node] = Signal(Counter({(name, 0): 1}), shape)
+                if name in spiking:
+                    self.net.mark_spikes(self.values[node])
+            elif node.op != "output":
                 self.values[node] = self.translate(node)
+        connect_outputs(self.net, outputs, rest, self.values, self.where)
+        self.net.drop_unused_scales()
 
     def shape(self, node: fx.Node) -> tuple[int, ...]:
         return (self.shapes.get(node) or (BATCH,))[1:]
@@ -188,9 +198,9 @@ class _Translator:
             return self.refuse(node, name)
         if all(isinstance(value, _Constant) for value in inputs):
             return _Constant()
-        if node.target is operator.getitem and isinstance(first, _CellOutput):
-            return first.signal if node.args[1] == 0 else _State(first.path)
-        states = [value for value in inputs if isinstance(value, _State | _CellOutput)]
+        if node.target is operator.getitem and isinstance(first, CellOutput):
+            return first.signal if node.args[1] == 0 else State(first.path)
+        states = [value for value in inputs if isinstance(value, State | CellOutput)]
         if states:
             return self.net.refuse(
                 self.where(node),
@@ -204,6 +214,8 @@ class _Translator:
             return _Constant()
         if node.target in ADDITIONS:
             return self.addition(node)
+        if node.target in CONCATENATIONS:
+            return self.concatenation(node)
         if node.target in FUNCTIONS and isinstance(first, Signal):
             handler, names = FUNCTIONS[node.target]
             arguments = {**dict(zip(names, node.args[1:], strict=False)), **node.kwargs}
@@ -235,7 +247,7 @@ class _Translator:
         path = path_of(node) or type(module).__name__.lower()
         handler = module_handler(module)
         if cell_of(self.root, node) is not None:
-            return _CellOutput(self.cell(node, module, source), path)
+            return CellOutput(self.cell(node, module, source), path)
         if handler is not None:
             shape = self.shapes.get(node)
             if shape is not None and shape[:1] != (BATCH,):
@@ -252,7 +264,7 @@ class _Translator:
             reason, remedy = REFUSED.get(name, ("no equivalent in NIR is known here", cells))
             what = f"{self.where(node)} is not supported: {reason}"
             signal = self.net.refuse(self.where(node), what, remedy, self.shape(node))
-            return signal if self.shapes.get(node) is not None else _CellOutput(signal, path)
+            return signal if self.shapes.get(node) is not None else CellOutput(signal, path)
         return self.refuse(node, type(module).__name__)
 
     def cell(self, node: fx.Node, module: nn.Module, source: Signal) -> Signal:
@@ -267,9 +279,10 @@ class _Translator:
             self.net.finite(self.where(node), name, values)
         if cell.rests_at_leak:
             self.metadata["initial_voltage"] = "v_leak"
-        neuron = getattr(nir, cell.kind)(**cell.parameters)
+        neuron = getattr(nir, cell.kind)(**cell.parameters, metadata=dict(cell.metadata))
         path = path_of(node) or type(module).__name__.lower()
-        return self.net.add(path, neuron, source, shape)
+        signal = self.net.add(path, neuron, source, shape)
+        return self.net.mark_spikes(signal) if cell.kind in SPIKING else signal
 
     def addition(self, node: fx.Node) -> Signal:
         operands: list[Any] = [
@@ -289,47 +302,32 @@ class _Translator:
         left, right = operands
         return Signal(left.terms + right.terms, shape)
 
-    def output(self, result: Any) -> None:
-        """Draw the Output; whatever else the model returns must be states."""
-        rest: list[Any] = []
-        if isinstance(result, tuple | list) and result:
-            result, rest = result[0], list(result[1:])
-        value = self.values.get(result) if isinstance(result, fx.Node) else None
-        if isinstance(value, _CellOutput):
-            value = value.signal
-        extra: list[fx.Node] = []
-        fx.node.map_arg(rest, extra.append)
-        others = [self.where(n) for n in extra if not isinstance(self.values[n], _State)]
-        if not isinstance(value, Signal) or others:
-            kinds = f"also {', '.join(others)}" if others else "no tensor that a layer made"
-            self.net.refuse(
-                "the model's return value",
-                f"the model must return one tensor, or (tensor, state); it returns {kinds}",
-                "return the output alone",
-                (),
+    def concatenation(self, node: fx.Node) -> Signal:
+        arguments: dict[str, Any] = dict(zip(("tensors", "dim"), node.args, strict=False))
+        arguments |= node.kwargs
+        tensors = arguments["tensors"]
+        axis = arguments.get("dim", arguments.get("axis", 0))
+        shape, where = self.shape(node), self.where(node)
+        listed = tensors if isinstance(tensors, tuple | list) else []
+        branches: list[Any] = [(self.values.get(t), self.shape(t)) for t in listed]
+        if not branches or any(not isinstance(signal, Signal) for signal, _ in branches):
+            what = f"{where} concatenates something else than signals"
+            return self.net.refuse(
+                where,
+                what,
+                "list the tensors that layers made: torch.cat([a, b], dim=1)",
+                shape,
             )
-            return
-        terms = Counter({self.unscaled(term): n for term, n in value.terms.items()})
-        kinds_in = [type(self.net.nodes[name]).__name__ for name, _ in terms]
-        if sum(terms.values()) > 1 and any(kind in NEURONS for kind in kinds_in):
-            self.net.refuse(
-                "the model's return value",
-                "the output is a sum of neurons; an output reads one population",
-                "put a Linear layer or a neuron behind the addition",
-                (),
+        channel = isinstance(axis, int) and axis % (len(shape) + 1) == 1
+        if not channel or len(shape) > 3:
+            what = (
+                f"{where} concatenates along axis {axis} of {('batch', *shape)}: NIR has no "
+                "concatenation, and only channels or features can be put in place by weights"
             )
-            return
-        self.net.nodes[OUTPUT] = nir.Output({"output": np.array(value.shape)})
-        self.net.connect(Signal(terms, value.shape), OUTPUT)
-
-    def unscaled(self, term: tuple[str, int]) -> tuple[str, int]:
-        """The IF neuron itself, where a ReLU is the last layer: its spikes are counted."""
-        name, _ = term
-        origin = self.net.activations.get(name)
-        if origin is None:
-            return term
-        self.metadata["output_scale"] = float(self.net.nodes[name].scale.flat[0])
-        if not any(start == name for start, _ in self.net.edges):
-            self.net.edges.remove((origin, name))
-            del self.net.nodes[name]
-        return (origin, 0)
+            remedy = (
+                "concatenate (batch, channels, ...) along axis 1: torch.cat(tensors, dim=1)"
+            )
+            return self.net.refuse(where, what, remedy, shape)
+        if not all(signal.terms for signal, _ in branches):  # refused before
+            return Signal(Counter(), shape)
+        return place(self.net, node.name, branches, shape)

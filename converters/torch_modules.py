@@ -7,10 +7,8 @@ nir 1.0.8 can read back with its type check.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any
 
 import nir
 import numpy as np
@@ -22,34 +20,16 @@ from ..errors import Problem
 from .batchnorm import fold
 from .conv_forms import Convolution, padded_same, squared, ungrouped
 from .network import Array, Network, Signal
-
-Shape: TypeAlias = tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of the traced step.
-
-    Attributes:
-        where: "path (Type)", for messages.
-        name: module path or function name, from which the node name is made.
-        module: the module, for a module's call.
-        source: the signal that comes in. given, wanted: shapes in and out.
-        arguments: further arguments of a function, by torch's names.
-        scales: activation scale of each ReLU by node name. dt: seconds a step.
-        node: name of the traced node.
-    """
-
-    where: str
-    name: str
-    module: Any
-    source: Signal
-    given: Shape
-    wanted: Shape
-    arguments: Mapping[str, Any]
-    scales: Mapping[str, float]
-    dt: float
-    node: str
+from .torch_call import Call, Handler
+from .torch_pools import (
+    MAX_REASON,
+    adaptive,
+    average,
+    average_line,
+    ints,
+    maximum,
+    maximum_line,
+)
 
 
 def numpy_of(tensor: torch.Tensor) -> Array:
@@ -79,11 +59,6 @@ def _linear(net: Network, call: Call) -> Signal:
     return net.add(call.name, node, call.source, call.wanted)
 
 
-def _ints(value: Any, axes: int) -> Shape:
-    values = (value,) * axes if isinstance(value, int) else tuple(value)
-    return tuple(int(v) for v in values)
-
-
 def _conv(net: Network, call: Call) -> Signal:
     layer, axes = call.module, call.module.weight.ndim - 2
     weight, bias = _parameters(net, call)
@@ -94,12 +69,12 @@ def _conv(net: Network, call: Call) -> Signal:
             "train with padding_mode='zeros'",
             call.wanted,
         )
-    dilation = _ints(layer.dilation, axes)
+    dilation = ints(layer.dilation, axes)
     if layer.padding == "same":
         conv = padded_same(weight, dilation, layer.groups)
     else:
-        padding = (0,) * axes if layer.padding == "valid" else _ints(layer.padding, axes)
-        conv = Convolution(weight, _ints(layer.stride, axes), padding, dilation, layer.groups)
+        padding = (0,) * axes if layer.padding == "valid" else ints(layer.padding, axes)
+        conv = Convolution(weight, ints(layer.stride, axes), padding, dilation, layer.groups)
     square = squared(ungrouped(conv), call.given[1:])
     if square is None:
         return net.refuse(
@@ -137,47 +112,6 @@ def _batch_norm(net: Network, call: Call) -> Signal:
     return fold(net, call.where, call.source, factor, shift - mean * factor)
 
 
-def _pool(net: Network, call: Call, kernel: Shape, stride: Shape, padding: Shape) -> Signal:
-    node = nir.AvgPool2d(np.array(kernel), np.array(stride), np.array(padding))
-    return net.add(call.name, node, call.source, call.wanted)
-
-
-def _average(net: Network, call: Call) -> Signal:
-    options = call.arguments if call.module is None else vars(call.module)
-    kernel = _ints(options["kernel_size"], 2)
-    stride = _ints(options.get("stride") or kernel, 2)
-    padding = _ints(options.get("padding", 0), 2)
-    wrong = {
-        "ceil_mode=True": bool(options.get("ceil_mode")),
-        "count_include_pad=False": any(padding) and not options.get("count_include_pad", True),
-        "divisor_override": options.get("divisor_override") is not None,
-    }
-    for name, present in wrong.items():
-        if present:
-            return net.refuse(
-                call.where,
-                f"average pooling with {name} has no NIR node",
-                "train without it",
-                call.wanted,
-            )
-    return _pool(net, call, kernel, stride, padding)
-
-
-def _adaptive(net: Network, call: Call) -> Signal:
-    given, wanted = call.given[1:], call.wanted[1:]
-    if given == wanted:
-        return call.source
-    if any(n % m for n, m in zip(given, wanted, strict=True)):
-        return net.refuse(
-            call.where,
-            f"adaptive pooling from {given} to {wanted} has windows of unequal size",
-            "choose an output size that divides the input size",
-            call.wanted,
-        )
-    kernel = tuple(n // m for n, m in zip(given, wanted, strict=True))
-    return _pool(net, call, kernel, kernel, (0, 0))
-
-
 def _reshape(net: Network, call: Call) -> Signal:
     """Flatten, flatten(), view() and reshape(): known by what they did to the shape."""
     given, wanted = call.given, call.wanted
@@ -189,7 +123,8 @@ def _reshape(net: Network, call: Call) -> Signal:
         if end > start and (*given[:start], merged, *given[end + 1 :]) == wanted:
             last = -1 if end == len(given) - 1 else end
             node = nir.Flatten({"input": np.array(given)}, start, last)
-            return net.add(call.name, node, call.source, wanted)
+            result = net.add(call.name, node, call.source, wanted)
+            return net.mark_spikes(result) if net.is_spikes(call.source) else result
     return net.refuse(
         call.where,
         f"reshaping {given} to {wanted} has no NIR node, only merging neighbouring axes has",
@@ -207,7 +142,7 @@ def _relu(net: Network, call: Call) -> Signal:
     scale = call.scales.get(call.node)
     if scale is None:
         net.uncalibrated.append(call.where)
-        return Signal(call.source.terms, call.wanted)
+        scale = 1.0  # nothing will come of it, but what follows is looked at
     shape = call.wanted
     neuron = nir.IF(
         r=np.full(shape, 1.0 / call.dt),
@@ -216,12 +151,8 @@ def _relu(net: Network, call: Call) -> Signal:
     )
     spikes = net.add(call.name, neuron, call.source, shape)
     (name, _), *_ = spikes.terms
-    result = net.add(f"{name}_scale", nir.Scale(np.full(shape, scale)), spikes, shape)
-    net.activations[next(iter(result.terms))[0]] = name
-    return result
+    return net.add_activation(name, scale, spikes, shape)
 
-
-Handler: TypeAlias = Callable[[Network, Call], Signal]
 
 MODULES: dict[type[nn.Module], Handler] = {
     nn.Linear: _linear,
@@ -229,8 +160,11 @@ MODULES: dict[type[nn.Module], Handler] = {
     nn.Conv2d: _conv,
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
-    nn.AvgPool2d: _average,
-    nn.AdaptiveAvgPool2d: _adaptive,
+    nn.AvgPool1d: average_line,
+    nn.AvgPool2d: average,
+    nn.AdaptiveAvgPool2d: adaptive,
+    nn.MaxPool1d: maximum_line,
+    nn.MaxPool2d: maximum,
     nn.Flatten: _reshape,
     nn.Dropout: _nothing,
     nn.Dropout1d: _nothing,
@@ -238,6 +172,10 @@ MODULES: dict[type[nn.Module], Handler] = {
     nn.Identity: _nothing,
     nn.ReLU: _relu,
 }
+
+_WINDOW = ("kernel_size", "stride", "padding")
+_AVERAGE = (*_WINDOW, "ceil_mode", "count_include_pad", "divisor_override")
+_MAXIMUM = (*_WINDOW, "dilation", "ceil_mode", "return_indices")
 
 # Function or method name -> handler and torch's names of its arguments after the tensor.
 FUNCTIONS: dict[Any, tuple[Handler, tuple[str, ...]]] = {
@@ -255,27 +193,32 @@ FUNCTIONS: dict[Any, tuple[Handler, tuple[str, ...]]] = {
     functional.relu_: (_relu, ()),
     "relu": (_relu, ()),
     "relu_": (_relu, ()),
-    functional.avg_pool2d: (
-        _average,
-        (
-            "kernel_size",
-            "stride",
-            "padding",
-            "ceil_mode",
-            "count_include_pad",
-            "divisor_override",
-        ),
-    ),
-    functional.adaptive_avg_pool2d: (_adaptive, ()),
+    functional.avg_pool1d: (average_line, _AVERAGE[:-1]),
+    functional.avg_pool2d: (average, _AVERAGE),
+    functional.adaptive_avg_pool2d: (adaptive, ()),
+    functional.max_pool1d: (maximum_line, _MAXIMUM),
+    functional.max_pool2d: (maximum, _MAXIMUM),
+    torch.max_pool1d: (maximum_line, _MAXIMUM[:-1]),
+    torch.max_pool2d: (maximum, _MAXIMUM[:-1]),
 }
 
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
+CONCATENATIONS = (torch.cat, torch.concat, torch.concatenate)
 
 # Type or function name, in lower case -> reason, remedy.
 HINTS: dict[str, tuple[str, str]] = {
-    "maxpool2d": (
-        "NIR has no max pooling",
-        "train with AvgPool2d or a convolution with a stride",
+    "adaptivemaxpool2d": (
+        "the maximum over windows of unequal size has no node",
+        "use MaxPool2d with a kernel, right behind a spiking layer or ReLU",
+    ),
+    "maxpool3d": (MAX_REASON, "train with two axes and MaxPool2d"),
+    "max_pool2d_with_indices": (
+        "NIR cannot pass indices on",
+        "train with return_indices=False",
+    ),
+    "stack": (
+        "it makes a new axis, and NIR cannot lay signals side by side along one",
+        "concatenate along the channel axis: torch.cat(tensors, dim=1)",
     ),
     "lstm": ("NIR has no gated units", "train with norse's spiking cells"),
     "layernorm": (
@@ -284,7 +227,6 @@ HINTS: dict[str, tuple[str, str]] = {
     ),
     "sigmoid": ("no NIR neuron computes it", "train with ReLU, or a norse cell"),
     "softmax": ("no NIR neuron computes it", "leave it out: the largest output stays the same"),
-    "cat": ("NIR has no concatenation", "add the branches, or give each its own layer and add"),
     "mul": ("NIR has no product of signals", "fold a constant factor into the weights"),
     "sub": ("NIR has no difference node", "negate the weights of one branch and add"),
     "convtranspose2d": ("NIR has no transposed convolution", "train without it"),
@@ -294,7 +236,12 @@ HINTS: dict[str, tuple[str, str]] = {
     "conv2d": ("weights of a function are not read", "use the layer nn.Conv2d"),
 }
 _ALIKE = {
-    **dict.fromkeys(("maxpool1d", "max_pool2d", "adaptivemaxpool2d"), "maxpool2d"),
+    **dict.fromkeys(
+        ("adaptivemaxpool1d", "adaptive_max_pool1d", "adaptive_max_pool2d"), "adaptivemaxpool2d"
+    ),
+    **dict.fromkeys(("hstack", "vstack", "dstack"), "stack"),
+    "max_pool3d": "maxpool3d",
+    "max_pool1d_with_indices": "max_pool2d_with_indices",
     **dict.fromkeys(("gru", "rnn", "multiheadattention"), "lstm"),
     **dict.fromkeys(("groupnorm", "instancenorm2d", "batchnorm3d"), "layernorm"),
     **dict.fromkeys(
@@ -302,7 +249,6 @@ _ALIKE = {
         "sigmoid",
     ),
     **dict.fromkeys(("logsoftmax", "log_softmax"), "softmax"),
-    **dict.fromkeys(("concat", "stack"), "cat"),
     **dict.fromkeys(("truediv", "matmul", "imul", "div"), "mul"),
     "isub": "sub",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,13 +23,13 @@ BATCH = 2
 class OneStep(nn.Module):
     """The user's model under one root, called without state."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, inputs: tuple[str, ...]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.inputs = model, inputs
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, *x: Any) -> Any:
         """One step from the initial state."""
-        return self.pair(self.model(x))
+        return self.pair(self.model(*x))
 
     def pair(self, result: Any) -> Any:
         """Split what a model returns that just passes on its last cell's result."""
@@ -38,9 +38,9 @@ class OneStep(nn.Module):
 
 
 class _TwoSteps(OneStep):
-    def forward(self, x: Any) -> Any:
-        first = self.pair(self.model(x))
-        return first, self.pair(self.model(x, first[1]))
+    def forward(self, *x: Any) -> Any:
+        first = self.pair(self.model(*x))
+        return first, self.pair(self.model(*x, first[1]))
 
 
 class _StrayLayer(NameError):
@@ -48,6 +48,14 @@ class _StrayLayer(NameError):
 
 
 class _Tracer(fx.Tracer):
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Any, list[Any]]:
+        """A placeholder per input, whatever forward's signature is."""
+        assert isinstance(self.root, OneStep)
+        inputs = [self.create_proxy("placeholder", name, (), {}) for name in self.root.inputs]
+        return root_fn, [self.root, *inputs]
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return is_leaf(m) or super().is_leaf_module(m, module_qualified_name)
 
@@ -72,20 +80,24 @@ def _trace(root: nn.Module) -> fx.Graph:
             Problem(
                 f"one time step of the model cannot be traced: {summary(error)}",
                 where=location(error),
-                remedy="forward(x) or forward(x, state=None) must run the same layers for "
-                "every input: no if, loop or conversion to Python numbers that depends on "
-                "values; make initial states by passing None to the cells",
+                remedy="forward(x) or forward(x, state=None), with one x or several, must run "
+                "the same layers for every input: no if, loop or conversion to Python numbers "
+                "that depends on values; make initial states by passing None to the cells",
             )
         ) from error
 
 
-def trace(model: nn.Module) -> tuple[OneStep, fx.Graph]:
+def trace(model: nn.Module, inputs: tuple[str, ...]) -> tuple[OneStep, fx.Graph]:
     """Trace one step; for a model with state make sure that every step is like the first.
+
+    Args:
+        model: the user's module.
+        inputs: names of the tensors that forward takes first, in its order.
 
     Raises:
         ModelError: tracing fails, a state is lost between steps or feeds something else.
     """
-    root = OneStep(model)
+    root = OneStep(model, inputs)
     graph = _trace(root)
     cells = [node for node in graph.nodes if cell_of(root, node) is not None]
     if cells:
@@ -139,7 +151,9 @@ def _check_second_step(root: OneStep, graph: fx.Graph, cells: list[fx.Node]) -> 
             remedy="write forward(x, state=None) -> (output, state), as norse's "
             "SequentialState does",
         )
-    both = [n for n in _trace(_TwoSteps(root.model)).nodes if n.op.startswith("call")]
+    both = [
+        n for n in _trace(_TwoSteps(root.model, root.inputs)).nodes if n.op.startswith("call")
+    ]
     single = [n for n in graph.nodes if n.op.startswith("call")]
     first, second = both[: len(single)], both[len(single) :]
     known: dict[fx.Node, fx.Node] = dict(zip(single, second, strict=False))
@@ -245,7 +259,9 @@ def _call(root: nn.Module, node: fx.Node, args: Any, kwargs: Any) -> Any:
     return node.target(*args, **kwargs)
 
 
-def _refuse_shape(root: nn.Module, node: fx.Node, args: Any, sample: Any, error: Any) -> None:
+def _refuse_shape(
+    root: nn.Module, node: fx.Node, args: Any, inputs: Mapping[str, torch.Tensor], error: Any
+) -> None:
     given = tuple(args[0].shape[1:]) if args and isinstance(args[0], torch.Tensor) else None
     name, expected = node.name, ""
     if node.op == "call_module":
@@ -253,10 +269,13 @@ def _refuse_shape(root: nn.Module, node: fx.Node, args: Any, sample: Any, error:
         name = f"{path_of(node) or 'the model'} ({type(module).__name__})"
         expected = _expected(module)
     text = f"expected {expected}, given {given}" if expected else f"given {given}"
+    shapes = {key: tuple(x.shape[1:]) for key, x in inputs.items()}
+    sample = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
+    sample = f"shape {next(iter(shapes.values()))}" if len(shapes) == 1 else f"shapes {sample}"
+    leads = "leads" if len(shapes) == 1 else "lead"
     raise DataError(
         Problem(
-            f"{name} cannot take what the sample shape {tuple(sample)} leads to: {text}; "
-            f"{summary(error)}",
+            f"{name} cannot take what the sample {sample} {leads} to: {text}; {summary(error)}",
             where=path_of(node) or name,
             remedy="give --sample-shape as the network wants it, without batch and time axis, "
             "e.g. 1,28,28",
@@ -265,7 +284,10 @@ def _refuse_shape(root: nn.Module, node: fx.Node, args: Any, sample: Any, error:
 
 
 def evaluate(
-    root: nn.Module, graph: fx.Graph, x: torch.Tensor, observe: Callable[[fx.Node, Any], None]
+    root: nn.Module,
+    graph: fx.Graph,
+    inputs: Mapping[str, torch.Tensor],
+    observe: Callable[[fx.Node, Any], None],
 ) -> None:
     """Run the traced step on a batch; `observe` sees each node with its value.
 
@@ -278,7 +300,7 @@ def evaluate(
         if node.op == "output":
             break
         if node.op == "placeholder":
-            values[node] = x
+            values[node] = inputs[str(node.target)]
         elif node.op == "get_attr":
             values[node] = operator.attrgetter(str(node.target))(root)
         else:
@@ -286,7 +308,7 @@ def evaluate(
             try:
                 values[node] = _call(root, node, args, kwargs)
             except Exception as error:
-                _refuse_shape(root, node, args, x.shape[1:], error)
+                _refuse_shape(root, node, args, inputs, error)
         observe(node, values[node])
         for source in node.all_input_nodes:
             waiting[source] -= 1

@@ -13,7 +13,6 @@ import pytest
 import torch
 from norse.torch.functional.lif import LIFParameters
 from norse.torch.functional.lif_box import LIFBoxParameters
-from norse.torch.functional.reset import reset_subtract
 from norse.torch.module.leaky_integrator_box import LIBoxCell
 from norse.torch.module.lif_box import LIFBoxCell
 from slipway.converters.export import export
@@ -68,10 +67,22 @@ def test_all_unsupported_layers_at_once_with_path() -> None:
     model.add_module("flat", nn.Flatten())
     model.add_module("norm", nn.LayerNorm(8))
     text = refused(UnsupportedNode, model, (1, 6, 6))
-    assert "features.1 (MaxPool2d) is not supported: NIR has no max pooling" in text
-    assert "to do: train with AvgPool2d or a convolution with a stride" in text
+    assert "features.1 (MaxPool2d) is not supported: it takes the maximum of currents" in text
+    assert (
+        "to do: move the pool behind the spiking layer or ReLU, or train with AvgPool2d" in text
+    )
     assert "act (Sigmoid) is not supported: no NIR neuron computes it" in text
     assert "norm (LayerNorm) is not supported: its statistics depend on the input" in text
+
+
+def halve(z: Any, v: Any, reset: Any, th: Any) -> Any:
+    """A user's own reset."""
+    return v - z * v / 2
+
+
+def reset_subtract(z: Any, v: Any, reset: Any, th: Any) -> Any:
+    """Has the name of norse's, and does something else."""
+    return v - 2 * z * th
 
 
 CONV = {"a": nn.Conv2d(2, 2, 3, padding=1), "b": nn.Conv2d(2, 2, 1)}
@@ -83,13 +94,17 @@ F = nn.functional
     [
         (nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"), (1, 5, 5), "'reflect' has no"),
         (nn.Conv2d(1, 1, (2, 3)), (1, 6, 6), "zero taps cannot make this one square"),
-        (nn.AvgPool2d(2, ceil_mode=True), (1, 5, 5), "with ceil_mode=True has no NIR node"),
         (
-            nn.AvgPool2d(2, padding=1, count_include_pad=False),
-            (1, 4, 4),
-            "with count_include_pad=False has no NIR node",
+            nn.AvgPool2d(2, ceil_mode=True),
+            (1, 5, 5),
+            "hangs over the border: (1, 5, 5) becomes (1, 3, 3)",
         ),
-        (nn.AvgPool2d(2, divisor_override=3), (1, 4, 4), "with divisor_override has no NIR"),
+        (nn.AvgPool1d(2, ceil_mode=True), (1, 5), "over the border: (1, 5) becomes (1, 3)"),
+        (
+            nn.AvgPool1d(2, padding=1, count_include_pad=False),
+            (1, 4),
+            "with count_include_pad=False the border has a divisor of its own",
+        ),
         (nn.AdaptiveAvgPool2d(2), (1, 5, 4), "(5, 4) to (2, 2) has windows of unequal"),
         (nn.Flatten(0), (3, 4), "changes the batch axis: 2 samples become shape (24,)"),
         (nn.Linear(3, 3), (2, 3), "a linear layer on 2 axes (2, 3) has no NIR node"),
@@ -99,7 +114,32 @@ F = nn.functional
             (2,),
             "this batch norm keeps no running statistics",
         ),
-        (Does(lambda m, x: torch.cat([m.a(x), m.b(x)], 1), **CONV), (2, 4, 4), "no concat"),
+        (
+            Does(lambda m, x: torch.cat([m.a(x), m.b(x)], 2), **CONV),
+            (2, 4, 4),
+            "cat() concatenates along axis 2 of ('batch', 2, 8, 4): NIR has no concatenation",
+        ),
+        (
+            Does(lambda m, x: torch.concat((m.a(x), m.b(x)), dim=-1), **CONV),
+            (2, 4, 4),
+            "concatenates along axis -1 of ('batch', 2, 4, 8)",
+        ),
+        (Does(lambda m, x: torch.cat([m.a(x), m.b(x)]), **CONV), (2, 4, 4), "along axis 0 of"),
+        (
+            Does(lambda m, x: torch.cat(m.a(x).chunk(2, 1), 1), **CONV),
+            (2, 4, 4),
+            "cat() concatenates something else than signals",
+        ),
+        (
+            Does(lambda m, x: torch.cat([x, x], 1)),
+            (1, 2, 2, 2),
+            "concatenates along axis 1 of ('batch', 2, 2, 2, 2)",
+        ),
+        (
+            Does(lambda m, x: torch.stack([m.a(x), m.b(x)], 1), **CONV),
+            (2, 4, 4),
+            "stack() is not supported: it makes a new axis",
+        ),
         (Does(lambda m, x: m.a(x) * 2, **CONV), (2, 4, 4), "mul() is not supported: NIR"),
         (Does(lambda m, x: m.a(x) - x, **CONV), (2, 4, 4), "NIR has no difference node"),
         (Does(lambda m, x: m.a(x)[:, 0], **CONV), (2, 4, 4), "NIR cannot cut a signal"),
@@ -112,11 +152,36 @@ F = nn.functional
         ),
         (Does(lambda m, x: x.transpose(1, 2)), (2, 4), "transpose() is not supported"),
         (Does(lambda m, x: x.reshape(x.size(0), 4, 2)), (2, 4), "reshaping (2, 4) to (4, 2)"),
-        (Does(lambda m, x: F.max_pool2d(x, 2)), (2, 4, 4), "NIR has no max pooling"),
+        (Does(lambda m, x: F.max_pool2d(x, 2)), (2, 4, 4), "the maximum of currents or sums"),
+        (Does(lambda m, x: torch.max_pool1d(x, 2)), (2, 4), "the maximum of currents or sums"),
+        (nn.MaxPool2d(2, dilation=2), (2, 4, 4), "is not supported: dilation has no NIR"),
+        (nn.MaxPool1d(2, ceil_mode=True), (2, 5), "(2, 5) becomes (2, 3)"),
+        (nn.MaxPool2d(2, ceil_mode=True), (2, 5, 5), "over the border: (2, 5, 5) becomes"),
+        (
+            Does(lambda m, x: F.max_pool2d(x, 2, return_indices=True)[0]),
+            (2, 4, 4),
+            "NIR cannot pass indices on",
+        ),
+        (nn.MaxPool2d(2, return_indices=True), (2, 4, 4), "NIR cannot pass indices on"),
+        (nn.AdaptiveMaxPool2d(2), (2, 4, 4), "the maximum over windows of unequal size"),
+        (Does(lambda m, x: F.adaptive_max_pool2d(x, 2)), (2, 4, 4), "over windows of unequal"),
+        (nn.AdaptiveMaxPool1d(2), (2, 4), "the maximum over windows of unequal size"),
         (Does(lambda m, x: F.linear(x, m.a.weight), a=nn.Linear(4, 4)), (4,), "nn.Linear"),
         (Does(lambda m, x: F.dropout(x)), (4,), "dropout() is not supported"),
-        (Does(lambda m, x: (m.a(x), m.b(x)), **CONV), (2, 4, 4), "it returns also b"),
-        (Does(lambda m, x: {"y": m.a(x)}, **CONV), (2, 4, 4), "no tensor that a layer made"),
+        (Does(lambda m, x: (m.a(x), (m.b(x),)), **CONV), (2, 4, 4), "made as output_1"),
+        (Does(lambda m, x: {"y": m.a(x), "z": 3}, **CONV), (2, 4, 4), "a layer made as z"),
+        (Does(lambda m, x: {}, **CONV), (2, 4, 4), "no tensor that a layer made"),
+        (Does(lambda m, x: None, **CONV), (2, 4, 4), "no tensor that a layer made"),
+        (
+            Does(lambda m, x: {"a.b": m.a(x), "a_b": x}, **CONV),
+            (2, 4, 4),
+            "a_b would name two inputs or outputs",
+        ),
+        (
+            Does(lambda m, x: {"input": m.a(x)}, **CONV),
+            (2, 4, 4),
+            "input would name two inputs or outputs",
+        ),
         (Does(lambda m, x: torch.zeros(3) + x), (3,), "constant outside of a layer is not"),
     ],
 )  # fmt: skip
@@ -147,10 +212,13 @@ def test_norse_modules_without_equivalent() -> None:
 
 
 def test_cells_that_nir_cannot_state() -> None:
-    soft = LIFBoxCell(LIFBoxParameters(reset_method=reset_subtract))
-    assert "its reset reset_subtract cannot be written in NIR" in refused(
-        UnsupportedNode, soft, (3,)
-    )
+    own = LIFBoxCell(LIFBoxParameters(reset_method=halve))
+    assert (
+        "its reset halve cannot be written in NIR: known are norse's reset_value and "
+        "reset_subtract"
+    ) in refused(UnsupportedNode, own, (3,))
+    named = LIFBoxCell(LIFBoxParameters(reset_method=reset_subtract))
+    assert "its reset reset_subtract cannot" in refused(UnsupportedNode, named, (3,))
     random = norse.LIFCell(LIFParameters(method="logistic"))
     assert "its spikes are random (method 'logistic')" in refused(UnsupportedNode, random, (3,))
     still = LIFBoxCell(LIFBoxParameters(tau_mem_inv=torch.tensor(0.0)))

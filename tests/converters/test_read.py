@@ -89,6 +89,7 @@ def test_keeps_metadata(tmp_path: Path) -> None:
         "readout": "mean",
         "input_encoding": "spikes",
         "note": "x",
+        "reset": "subtract",
     }
     write_graph(graph(**known), tmp_path / "a.nir")
     found = read_graph(tmp_path / "a.nir").metadata
@@ -99,8 +100,12 @@ def test_keeps_metadata(tmp_path: Path) -> None:
     ("metadata", "kind", "text"),
     [
         ({"slipway_format": 2}, FileError, "slipway_format 2, known is 1"),
-        ({"reset": "subtract"}, UnsupportedNode, "metadata state reset 'subtract'"),
-        ({"dialect": "sinabs"}, UnsupportedNode, "dialect 'sinabs'"),
+        (
+            {"reset": "none"},
+            UnsupportedNode,
+            "metadata state reset 'none'; known are 'zero' and 'subtract'",
+        ),
+        ({"dialect": "sinabs"}, UnsupportedNode, "dialect 'sinabs'; only 'nir' is read"),
         ({"readout": "max"}, UsageError, "metadata readout is 'max'"),
         ({"input_encoding": "x"}, UsageError, "metadata input_encoding is 'x'"),
         ({"steps": 0}, UsageError, "metadata steps must be a whole number, it is 0"),
@@ -391,7 +396,12 @@ def test_nested_graphs_that_do_not_fit(path: Path) -> None:
         put(file, "node/nodes/lif/nodes/back/type", "Output")
         put(file, "node/nodes/lif/nodes/back/shape", [N])
         del file["node/nodes/lif/nodes/back/weight"]
-    assert "the subgraph 'lif' has 1 inputs and 2 outputs" in refused(GraphError, path)
+    text = "lif -> output does not say which of the outputs of the subgraph 'lif' it means: "
+    assert text + "back, output" in refused(GraphError, path)
+    with h5py.File(path, "a") as file:
+        for name in ("back", "output"):
+            put(file, f"node/nodes/lif/nodes/{name}/type", "Input")
+    assert "the subgraph 'lif' has 3 inputs and 0 outputs" in refused(GraphError, path)
 
 
 def test_dotted_names_that_meet(path: Path) -> None:

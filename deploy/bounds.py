@@ -1,4 +1,4 @@
-"""What no input can exceed: worst-case currents and states of a fixed-point Program.
+"""What no input can exceed: worst-case sums, currents and states of a fixed-point Program.
 
 Every message takes its largest legal value at every step, all positive weights on one side,
 all negative ones on the other. Integer arithmetic, so that the proof is not itself rounded.
@@ -6,30 +6,26 @@ all negative ones on the other. Integer arithmetic, so that the proof is not its
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import Problem
-from .neurons.cuba_lif import (
-    CURRENT_MAX,
-    DECAY_UNITY,
-    STATE_LIMIT,
-    STATE_SHIFT,
-    CubaLif,
-)
-from .program import Population, Program, Projection
-from .reference import shift
-from .synapses.conv2d import Conv2d
+from ..errors import Problem, UnsupportedNode
+from .formats import ACCUMULATOR, CURRENT, shift
+from .neurons.bounds import BOUNDS, Drive, Extreme, Part, Reach, spikes
+from .neurons.models import model_of
+from .program import Input, Population, Program, Projection, Synapse
+from .synapses.sparse import Sparse
+from .targets import Target, load_target
+from .weights import row_sums
+
+__all__ = ["Bounds", "population_bounds", "problems", "spikes"]
 
 Array = npt.NDArray[Any]
-
-ACCUMULATOR_MAX = 2**31 - 1
-PROOF_STEPS = 4096
-"""State bounds are followed step by step up to this many steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,187 +34,191 @@ class Bounds:
 
     Attributes:
         accumulator: largest absolute sum of one projection before its exponent.
+        accumulator_limit: int32, or what the target has.
         current: (lowest, highest) current that arrives in a step; limit +-131071.
-        u: (lowest, highest) u; limit +-(2**23 - 1).
-        v: (lowest, highest) v before clipping and spike; +-(2**23 - 1) clips.
-        v_proven_steps: steps up to which v cannot be clipped from below; None: for all.
+        reach: what the states can become.
     """
 
     accumulator: int
-    current: tuple[int, int]
-    u: tuple[int, int]
-    v: tuple[int, int]
-    v_proven_steps: int | None
+    accumulator_limit: int
+    current: tuple[Extreme, Extreme]
+    reach: Reach
+
+    @property
+    def states(self) -> Mapping[str, tuple[int, int]]:
+        """State -> (lowest, highest); a membrane before clipping and spike."""
+        return {k: (low.value, high.value) for k, (low, high) in self.reach.states.items()}
+
+    @property
+    def proven_steps(self) -> int | None:
+        """Steps up to which the membrane cannot be clipped; None: for all."""
+        return self.reach.proven_steps
 
 
-def message_range(program: Program, source: str) -> tuple[int, int]:
-    """(lowest, highest) value of a message of that input or population."""
-    if source == program.input.name:
-        return int(program.input.minimum), int(program.input.maximum)
-    return 0, 1
+def message_range(program: Program, name: str, ahead: tuple[str, ...] = ()) -> tuple[int, int]:
+    """(lowest, highest) message of that input or population.
 
-
-def projection_range(projection: Projection, low: int, high: int) -> tuple[Array, Array, int]:
-    """Lowest and highest current at each target channel or neuron, and the largest raw sum.
-
-    Returns:
-        Two int64 arrays of the target's size, after the exponent, and the largest absolute
-        sum before it.
+    Raises:
+        UnsupportedNode: graded messages that run in a loop.
     """
-    synapse = projection.synapse
+    source = program.source(name)
+    if isinstance(source, Input):
+        return int(source.minimum), int(source.maximum)
+    kind = model_of(source.neuron).message
+    if kind != "graded":
+        return (-1, 1) if kind == "ternary" else (0, 1)
+    if name in ahead:
+        raise UnsupportedNode(
+            "graded messages run in a loop, so that no bound of them can be proven",
+            where=f"population {name}",
+            remedy="use spiking neurons in recurrent layers",
+        )
+    steps = program.run_steps(program.steps)
+    return population_bounds(program, source, steps, ahead=(*ahead, name)).reach.message
+
+
+def synapse_range(synapse: Synapse, low: int, high: int) -> tuple[Array, Array]:
+    """Lowest and highest sum at each target neuron before the exponent, int64 (n_out,)."""
     weight = synapse.weight.astype(np.int64)
-    rows = weight.reshape(weight.shape[0], -1)
-    positive = np.where(rows > 0, rows, 0).sum(axis=1)
-    negative = np.where(rows < 0, rows, 0).sum(axis=1)
+    positive = row_sums(synapse, np.maximum(weight, 0))
+    negative = row_sums(synapse, np.minimum(weight, 0))
     top = positive * max(high, 0) + negative * min(low, 0)
     bottom = negative * max(high, 0) + positive * min(low, 0)
-    if isinstance(synapse, Conv2d):
-        positions = prod(synapse.output_shape[1:])
-        top, bottom = np.repeat(top, positions), np.repeat(bottom, positions)
-    largest = int(max(top.max(initial=0), -bottom.min(initial=0)))
-    return shift(bottom, synapse.exponent), shift(top, synapse.exponent), largest
+    return bottom, top
 
 
 def population_bounds(
-    program: Program, population: Population, steps: int, *, quiet: bool = False
+    program: Program,
+    population: Population,
+    steps: int,
+    *,
+    quiet: bool = False,
+    ahead: tuple[str, ...] = (),
 ) -> Bounds:
     """Bounds of a population of a `fixed` Program that runs for that many steps.
 
     Args:
-        program: where the population's projections are found.
+        program: where the population's projections and their sources are found.
         population: the population.
         steps: steps that are executed.
         quiet: it is known that nothing spikes before the first input has arrived, so that no
             current reaches a population before its onset.
+        ahead: populations whose bounds are being computed from this one.
     """
-    low = np.zeros(population.size, np.int64)
-    high = np.zeros(population.size, np.int64)
+    parts: list[Part] = []
     accumulator = 0
     for projection in program.into(population.name):
-        bottom, top, largest = projection_range(
-            projection, *message_range(program, projection.source)
-        )
-        low, high = low + np.minimum(bottom, 0), high + np.maximum(top, 0)
-        accumulator = max(accumulator, largest)
-    neuron = population.neuron
-    u_low, v_low, proven = follow(neuron, low, steps, -1, quiet)
-    u_high, v_high, above_proven = follow(neuron, high, steps, 1, quiet)
-    if spikes(neuron):
-        # A spike returns v to 0, so at most one step's gain lies above the threshold.
-        bias = int(np.max(neuron.bias_mantissa)) << neuron.bias_exponent
-        above = (int(np.max(neuron.threshold)) << STATE_SHIFT) + u_high + max(bias, 0)
-        v_high = min(v_high, above)
-    else:
-        proven = _earlier(proven, above_proven)
+        low, high = message_range(program, projection.source, ahead)
+        first, last = _sends(program, projection.source, steps, quiet)
+        for own, synapse in _bins(projection):
+            bottom, top = synapse_range(synapse, low, high)
+            accumulator = max(accumulator, int(top.max(initial=0)), -int(bottom.min(initial=0)))
+            late = 1 + projection.delay + own
+            reach = (shift(np.asarray(side), projection.exponent) for side in (bottom, top))
+            parts.append(Part(projection.port, first + late, last + late, *reach))
+    drive = Drive(population.size, tuple(parts))
+    limits = _target(program.target).limits
+    limit = limits["accumulator"].value if "accumulator" in limits else ACCUMULATOR.maximum
     return Bounds(
-        accumulator=accumulator,
-        current=(int(low.min()), int(high.max())),
-        u=(u_low, u_high),
-        v=(v_low, v_high),
-        v_proven_steps=proven,
+        accumulator,
+        int(min(limit, ACCUMULATOR.maximum)),
+        (_current(drive, population, -1), _current(drive, population, 1)),
+        BOUNDS[type(population.neuron)](population.neuron, drive, steps),
     )
 
 
-def spikes(neuron: CubaLif) -> bool:
-    """Whether the threshold can be reached at all."""
-    return bool(np.all(neuron.threshold < CURRENT_MAX))
+@cache
+def _target(name: str) -> Target:
+    return load_target(name)
 
 
-def follow(
-    neuron: CubaLif, current: Array, steps: int, sign: int, quiet: bool
-) -> tuple[int, int, int | None]:
-    """Extreme u and v if `current` arrives at every step, and the steps until v would clip.
+def _bins(projection: Projection) -> list[tuple[int, Synapse]]:
+    """Own delay and synapses of each sum that is shifted by itself."""
+    synapse = projection.synapse
+    return list(synapse.bins()) if isinstance(synapse, Sparse) else [(0, synapse)]
 
-    Rounding towards zero only brings the states nearer to zero, so the exact recursion with
-    rounding away from zero is a bound.
-    """
-    start = np.broadcast_to(neuron.initial_voltage, current.shape).astype(np.int64)
-    if not neuron.onset:
-        return _follow(neuron, current, steps, sign, start)
-    early = np.zeros_like(current) if quiet else current
-    before = min(neuron.onset - 1, steps)
-    u, v, clipped = _follow(neuron, early, before, sign, start)
-    u_after, v_after, later = _follow(
-        neuron, current, steps - before, sign, np.zeros_like(start)
+
+def _sends(program: Program, name: str, steps: int, quiet: bool) -> tuple[int, int]:
+    """First and last step in which that source can send."""
+    source = program.source(name)
+    if isinstance(source, Input):
+        return 1, max(steps - program.latency, 1)
+    return (source.depth + 1 if quiet else 1), steps
+
+
+def _current(drive: Drive, population: Population, sign: int) -> Extreme:
+    found = []
+    for port in model_of(population.neuron).ports:
+        current = drive.extreme(sign, port)
+        at = int(np.argmax(sign * current))
+        found.append(Extreme(int(current[at]), at, 0))
+    return max(found, key=lambda extreme: sign * extreme.value)
+
+
+def describe(population: Population, neuron: int) -> str:
+    """That neuron of the population, as people count it in its shape."""
+    index = np.unravel_index(neuron, population.shape)
+    if len(index) < 2:
+        return f"neuron {neuron}"
+    place = ", ".join(str(int(i)) for i in index[1:])
+    return f"neuron ({place}) of channel {int(index[0])}"
+
+
+def breaking_input(population: Population, extreme: Extreme, sign: int) -> str:
+    """Which input drives a state of that neuron there."""
+    neuron = describe(population, extreme.neuron)
+    if type(population.neuron).__name__ == "Resonator":
+        return f"messages in time with the oscillation of {neuron} for {extreme.step} steps"
+    side = "positive" if sign > 0 else "negative"
+    duration = f"at every step for {extreme.step} steps" if extreme.step else "in one step"
+    return (
+        f"every source that feeds a {side} weight of {neuron} sending its largest message "
+        f"{duration}"
     )
-    if clipped is None and later is not None:
-        clipped = before + later
-    extreme = min if sign < 0 else max
-    return extreme(u, u_after), extreme(v, v_after), clipped
-
-
-def _follow(
-    neuron: CubaLif, current: Array, steps: int, sign: int, start: Array
-) -> tuple[int, int, int | None]:
-    du = np.broadcast_to(neuron.current_decay, current.shape).astype(np.int64) + 1
-    dv = np.broadcast_to(neuron.voltage_decay, current.shape).astype(np.int64)
-    bias = np.broadcast_to(neuron.bias_mantissa, current.shape).astype(np.int64)
-    bias = sign * (bias << neuron.bias_exponent)
-    gain = sign * (current << STATE_SHIFT)
-    u, v = np.zeros_like(gain), np.maximum(sign * start, 0)
-    largest_v, clipped = v, None
-    for step in range(1, min(steps, PROOF_STEPS) + 1):
-        u = _keep(u, du) + gain
-        v = np.maximum(_keep(v, dv) + u + bias, 0)
-        largest_v = np.maximum(largest_v, v)
-        if clipped is None and v.max() >= STATE_LIMIT:
-            clipped = step - 1
-        if v.max() > 2**40:
-            break
-    return sign * int(u.max()), sign * int(largest_v.max()), clipped
-
-
-def _keep(state: Array, decay: Array) -> Array:
-    kept: Array = -((-state * (DECAY_UNITY - decay)) // DECAY_UNITY)
-    return kept
-
-
-def _earlier(first: int | None, second: int | None) -> int | None:
-    known = [step for step in (first, second) if step is not None]
-    return min(known) if known else None
 
 
 def problems(population: Population, bounds: Bounds) -> list[Problem]:
     """Which hard limits the bounds break; v of a spiking population may saturate (counted)."""
     found = []
     where = f"population {population.name}"
-    largest = max(abs(bounds.current[0]), bounds.current[1])
-    if bounds.accumulator > ACCUMULATOR_MAX:
+    if bounds.accumulator > bounds.accumulator_limit:
         found.append(
             Problem(
                 f"a sum of weights can reach {bounds.accumulator}; "
-                f"the limit is {ACCUMULATOR_MAX}",
+                f"the limit is {bounds.accumulator_limit}",
                 where,
                 "reduce the fan-in or the range of the input",
             )
         )
-    if largest > CURRENT_MAX:
+    largest = max(bounds.current, key=lambda extreme: abs(extreme.value))
+    if abs(largest.value) > CURRENT.maximum:
         found.append(
-            Problem(
-                f"the current of one step can reach {largest}; the limit is {CURRENT_MAX}",
-                where,
-                f"a scale smaller by {largest / CURRENT_MAX:.3g} would do",
-            )
+            _problem("the current of one step", largest, CURRENT.maximum, population, where)
         )
-    u = max(abs(bounds.u[0]), bounds.u[1])
-    if u >= STATE_LIMIT:
-        found.append(
-            Problem(
-                f"u can reach {u}; the limit is {STATE_LIMIT - 1}",
-                where,
-                "use a shorter synaptic time constant or a smaller scale",
-            )
-        )
-    if not spikes(population.neuron):
-        reach = max(abs(bounds.v[0]), bounds.v[1])
-        limit = (CURRENT_MAX << STATE_SHIFT) - 1
-        if reach > limit:
-            found.append(
-                Problem(
-                    f"the membrane potential of a readout can reach {reach}; "
-                    f"the limit is {limit}",
-                    where,
-                    f"a scale smaller by {reach / limit:.3g} would do",
-                )
-            )
+        return found  # what such a current does to the states says nothing more
+    for name, pair in bounds.reach.states.items():
+        limit = bounds.reach.limits.get(name)
+        worst = max(pair, key=lambda extreme: abs(extreme.value))
+        if limit is not None and abs(worst.value) > limit:
+            title = "the membrane potential of a readout" if name == "v" else name
+            found.append(_problem(title, worst, limit, population, where))
     return found
+
+
+def _problem(
+    title: str, extreme: Extreme, limit: int, population: Population, where: str
+) -> Problem:
+    reached, sign = abs(extreme.value), 1 if extreme.value > 0 else -1
+    return Problem(
+        f"{title} can reach {reached}; the limit is {limit}; "
+        f"{breaking_input(population, extreme, sign)} would break it",
+        where,
+        f"{smaller(population, reached / limit)}; or use fewer steps, a shorter time constant "
+        "or smaller weights",
+    )
+
+
+def smaller(population: Population, factor: float) -> str:
+    """The scale that would do."""
+    scale = float(np.max(population.scale)) / factor
+    return f"a scale smaller by {factor:.3g} would do ({scale:.4g} units per unit of current)"

@@ -1,21 +1,27 @@
-"""What quantisation changed: each population's spikes and membranes, float beside fixed."""
+"""The compile report: what quantisation changed, each population float beside fixed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .alone import by_itself, part_of
 from .bounds import Bounds
-from .data import encode
+from .data import Samples, count, encode, take
+from .difference import difference
 from .engine import execute
-from .neurons.cuba_lif import CURRENT_MAX, STATE_SHIFT, step_fixed
+from .fit import COARSE_THRESHOLD
+from .formats import CURRENT, STATE
+from .neurons.models import model_of
+from .neurons.quantise import QUANTISE
 from .program import Population, Program
-from .quantise import COARSE_THRESHOLD, Calibration
-from .reference import shift
-from .trace import Raster, Stimulus, Trace
+from .quantise import Calibration
+from .trace import Raster
+from .weights import meant, stored_bits
 
 Array = npt.NDArray[Any]
 
@@ -23,6 +29,8 @@ RASTER_ELEMENTS = 10**7
 """Neuron steps recorded for the comparison; limits the samples taken from the calibration."""
 SATURATION_LIMIT = 1e-3
 """Share of neuron steps with a clipped v above which a compile is refused."""
+DECAY_ERROR = 0.01
+"""Relative error of a decay above which 12 bits are worth a warning."""
 
 
 def compile_report(
@@ -39,6 +47,7 @@ def compile_report(
             for p in fixed.populations
         },
         "projections": _projections(source, fixed, current_errors),
+        "weight_memory": sum(stored_bits(p.synapse) for p in fixed.projections),
         "warnings": list(fixed.report.get("warnings", [])),
         "calibration_samples": 0,
     }
@@ -50,24 +59,23 @@ def compile_report(
 
 
 def _population(fixed: Population, source: Population, bounds: Bounds) -> dict[str, Any]:
+    thresholds = QUANTISE[type(fixed.neuron)].thresholds(fixed.neuron)
     return {
         "kind": fixed.kind,
         "neurons": fixed.size,
-        "scale": fixed.scale,
-        "threshold": [int(fixed.neuron.threshold.min()), int(fixed.neuron.threshold.max())],
-        "voltage_decay_error": _decay_error(
-            source.neuron.voltage_decay, fixed.neuron.voltage_decay / 4096
-        ),
-        "current_decay_error": _decay_error(
-            source.neuron.current_decay, (fixed.neuron.current_decay + 1) / 4096
-        ),
+        "scale": float(fixed.scale.min()),
+        "scale_largest": float(fixed.scale.max()),
+        "scales": int(fixed.scale.size),
+        "threshold": [int(np.min(thresholds)), int(np.max(thresholds))],
+        **_decay_errors(source, fixed),
         "bounds": {
             "accumulator": bounds.accumulator,
-            "current": list(bounds.current),
-            "current_limit": CURRENT_MAX,
-            "u": list(bounds.u),
-            "v": list(bounds.v),
-            "v_proven_steps": bounds.v_proven_steps,
+            "accumulator_limit": bounds.accumulator_limit,
+            "current": [extreme.value for extreme in bounds.current],
+            "current_limit": CURRENT.maximum,
+            "state_limit": STATE.maximum,
+            **{name: list(pair) for name, pair in bounds.states.items()},
+            "v_proven_steps": bounds.proven_steps,
         },
         "error": None,
         "added": None,
@@ -75,11 +83,18 @@ def _population(fixed: Population, source: Population, bounds: Bounds) -> dict[s
     }
 
 
-def _decay_error(wanted: Array, got: Array) -> float:
-    """Largest relative error of a decay constant."""
-    wanted, got = np.broadcast_arrays(wanted, got)
-    used = wanted > 0
-    return float(np.max(np.abs(got[used] - wanted[used]) / wanted[used])) if used.any() else 0.0
+def _decay_errors(source: Population, fixed: Population) -> dict[str, float]:
+    """Largest relative error of each decay constant; `current_decay` counts one more."""
+    errors = {}
+    for name in fixed.neuron.__dataclass_fields__:
+        if not name.endswith("_decay"):
+            continue
+        got = (getattr(fixed.neuron, name) + (name == "current_decay")) / 4096
+        wanted, got = np.broadcast_arrays(getattr(source.neuron, name), got)
+        used = wanted > 0
+        relative = np.abs(got[used] - wanted[used]) / wanted[used]
+        errors[f"{name}_error"] = float(np.max(relative, initial=0.0))
+    return errors
 
 
 def _projections(
@@ -87,13 +102,15 @@ def _projections(
 ) -> dict[str, Any]:
     entries = {}
     for before, after in zip(source.projections, fixed.projections, strict=True):
-        scale = fixed.population(after.target).scale / fixed.input.message_scale(after.source)
-        weight = before.synapse.weight
-        got = after.synapse.weight.astype(np.float64) * 2.0**after.synapse.exponent / scale
-        size = float(np.sqrt(np.mean(weight**2)))
+        layout = after.synapse.format
+        assert layout is not None
+        scale = fixed.population(after.target).scale / fixed.message_scale(after.source)
+        weight, got = before.synapse.weight, meant(after, scale)
+        size = float(np.sqrt(np.mean(weight**2))) if weight.size else 0.0
         entries[after.name] = {
-            "exponent": after.synapse.exponent,
-            "sign_mode": after.synapse.sign_mode,
+            "bits": layout.bits,
+            "exponent": layout.exponent,
+            "sign_mode": layout.sign_mode,
             "delay": after.delay,
             "folded": list(after.folded),
             "weight_error_relative": float(np.sqrt(np.mean((got - weight) ** 2))) / size
@@ -105,13 +122,14 @@ def _projections(
     return entries
 
 
-def calibrate(source: Program, x: Array) -> Calibration:
+def calibrate(source: Program, x: Samples) -> Calibration:
     """Run the float Program on as many samples as can be recorded."""
     neurons = sum(p.size for p in source.populations)
     steps = source.run_steps(source.steps)
     samples = int(np.clip(RASTER_ELEMENTS // (neurons * steps), 4, 256))
     # Evenly spread, because data often come class by class.
-    shown = x[np.unique(np.linspace(0, len(x) - 1, samples).astype(int))]
+    last = count(x) - 1
+    shown = take(x, np.unique(np.linspace(0, last, samples).astype(int)))
     stimulus, _ = encode(source, shown)
     return Calibration(x, shown, stimulus, execute(source, stimulus, record=True))
 
@@ -126,104 +144,45 @@ def _measure(fixed: Program, calibration: Calibration, report: dict[str, Any]) -
         entry, name = report["populations"][population.name], population.name
         clipped = int(after.saturated[name].sum())
         entry["saturated"] = clipped
-        entry["saturated_share"] = clipped / after.rasters[name].v.size
+        entry["saturated_share"] = clipped / prod(after.rasters[name].s.shape)
         window = slice(population.depth, population.depth + stimulus.steps)
-        scale = population.scale
-        floats = _during(before.rasters[name], window)
-        entry["error"] = difference(floats, _during(after.rasters[name], window), scale)
-        alone = by_itself(fixed, population, stimulus.part(0, few), before)
-        added = difference(_first(floats, few), _during(alone, window), scale)
+        everything = slice(None)
+        floats = part_of(before.rasters[name], everything, window)
+        entry["error"] = compare(
+            population, floats, part_of(after.rasters[name], everything, window)
+        )
+        alone, _ = by_itself(fixed, population, stimulus.part(0, few), before)
+        added = compare(
+            population,
+            part_of(floats, slice(few), everything),
+            part_of(alone, everything, window),
+        )
         entry["added"] = {key: added[key] for key in ("rate_cosine", "raster_cosine")}
 
 
-def by_itself(
-    fixed: Program, population: Population, stimulus: Stimulus, before: Trace
-) -> Raster:
-    """One population in integers among sources that spike as the float Program's did.
-
-    Args:
-        fixed: the fixed Program.
-        population: of it.
-        stimulus: encoded for it.
-        before: what the float Program did with the same samples, or more of them.
-    """
-    samples, steps = stimulus.samples, before.executed_steps
-    currents = np.zeros((samples, steps, population.size), np.int64)
-    for projection in fixed.into(population.name):
-        late = 1 + projection.delay
-        if projection.source == fixed.input.name:
-            sent = np.stack([stimulus.at(t) for t in range(1, steps + 1 - late)], axis=1)
-        else:
-            sent = before.rasters[projection.source].s[:samples, : steps - late]
-        # Sums of integers are exact in float64, and a matrix product of floats is fast.
-        total = np.rint(projection.synapse.accumulate(sent.astype(np.float64)))
-        currents[:, late:] += shift(total.astype(np.int64), projection.synapse.exponent)
+def compare(population: Population, before: Raster, after: Raster) -> dict[str, Any]:
+    """`difference` of a population's rasters, float and fixed, in the graph's units."""
     neuron = population.neuron
-    u = np.zeros((samples, population.size), np.int64)
-    v = np.broadcast_to(neuron.initial_voltage, u.shape).astype(np.int64)
-    frames = []
-    for t in range(1, steps + 1):
-        u, v, spikes = step_fixed(neuron, t, u, v, currents[:, t - 1])
-        frames.append((spikes, u, v))
-    return Raster(*(np.stack(column, axis=1) for column in zip(*frames, strict=True)))
-
-
-def _during(raster: Raster, window: slice) -> Raster:
-    return Raster(raster.s[:, window], raster.u[:, window], raster.v[:, window])
-
-
-def _first(raster: Raster, samples: int) -> Raster:
-    return Raster(raster.s[:samples], raster.u[:samples], raster.v[:samples])
-
-
-def difference(before: Raster, after: Raster, scale: float) -> dict[str, Any]:
-    """Spike and membrane differences of one population while it sees the sample.
-
-    Returns:
-        rate_cosine: cosine between the spike counts per sample and neuron; raster_cosine:
-        between the rasters; both 1 where neither spikes. membrane_rms: root mean square of
-        the membrane difference in the graph's units.
-    """
-    counts = before.s.sum(axis=1).astype(np.float64), after.s.sum(axis=1).astype(np.float64)
-    both = float(np.count_nonzero(before.s & after.s))
-    spikes = float(np.count_nonzero(before.s)), float(np.count_nonzero(after.s))
-    membrane = after.v / (scale * 2**STATE_SHIFT) - before.v
-    return {
-        "rate_cosine": _cosine(
-            float(np.sum(counts[0] * counts[1])),
-            float(np.sum(counts[0] ** 2)),
-            float(np.sum(counts[1] ** 2)),
-        ),
-        "raster_cosine": _cosine(both, *spikes),
-        "spikes_float": int(spikes[0]),
-        "spikes_fixed": int(spikes[1]),
-        "membrane_rms": float(np.sqrt(np.mean(membrane**2))),
-    }
-
-
-def _cosine(product: float, first: float, second: float) -> float:
-    if first == 0 and second == 0:
-        return 1.0
-    return product / float(np.sqrt(first * second)) if first and second else 0.0
+    unit = QUANTISE[type(neuron)].state_unit(neuron)
+    return difference(
+        before,
+        after,
+        membrane=model_of(neuron).membrane,
+        unit=population.scale * unit,
+        message_scale=population.message_scale,
+    )
 
 
 def _warnings(name: str, entry: dict[str, Any]) -> list[str]:
     found = []
-    if entry["kind"] not in ("bias",) and entry["threshold"][0] < COARSE_THRESHOLD:
+    least = entry["threshold"][0]
+    if entry["kind"] != "bias" and least < COARSE_THRESHOLD:
         found.append(
-            f"{name}: the threshold is only {entry['threshold'][0]} integer units, so that "
+            f"{name}: the threshold is only {least} integer units, so that "
             "rounding shifts spikes; weights are large beside the threshold"
         )
-    for decay in ("voltage_decay_error", "current_decay_error"):
-        if entry[decay] > 0.01:
-            found.append(
-                f"{name}: 12 bits miss the {decay.split('_')[0]} decay by "
-                f"{100 * entry[decay]:.2g} %"
-            )
-    proven = entry["bounds"]["v_proven_steps"]
-    if proven is not None:
-        found.append(
-            f"{name}: that v is never clipped is proven for {proven} steps only; clipping is "
-            "counted in every run"
-        )
+    for decay, error in entry.items():
+        if decay.endswith("_decay_error") and error > DECAY_ERROR:
+            kind = decay.removesuffix("_decay_error")
+            found.append(f"{name}: 12 bits miss the {kind} decay by {100 * error:.2g} %")
     return found

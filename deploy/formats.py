@@ -40,7 +40,8 @@ class IntegerFormat:
         Count what `overflow` says before relying on the clipping.
         """
         whole = self.unit * np.rint(np.asarray(values, np.float64) / self.unit)
-        return np.clip(whole, self.minimum, self.maximum).astype(np.int64)
+        rounded: Array = np.clip(whole, self.minimum, self.maximum).astype(np.int64)
+        return rounded
 
     def overflow(self, values: Any) -> int:
         """How many values lie beyond the range once they are rounded."""

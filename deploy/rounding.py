@@ -9,14 +9,18 @@ Source of the method: Frantar et al., "GPTQ", arXiv 2210.17323, section 3; Hassi
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .program import Program, Projection
+from .formats import IntegerFormat
+from .program import Program, Projection, Synapse
 from .synapses.conv2d import Conv2d
+from .synapses.sparse import Sparse
 from .trace import Stimulus, Trace
+from .weights import per_weight
 
 Array = npt.NDArray[Any]
 
@@ -28,14 +32,13 @@ DAMPING = 0.01
 """Share of the mean second moment added to the diagonal, so that rare inputs stay finite."""
 
 
-def compensated(scaled: Array, moment: Array, unit: int, limit: int) -> Array:
+def compensated(scaled: Array, moment: Array, mantissa: IntegerFormat) -> Array:
     """Integers near `scaled` (rows, fan_in) that keep ``scaled @ x`` for x of that moment.
 
     Args:
         scaled: weights in units of the mantissa.
         moment: H, (fan_in, fan_in).
-        unit: mantissas are multiples of this (2 where signs are mixed).
-        limit: largest absolute mantissa.
+        mantissa: what a mantissa can be.
 
     Returns:
         Mantissas as float64; a weight that is exactly zero stays zero.
@@ -49,9 +52,8 @@ def compensated(scaled: Array, moment: Array, unit: int, limit: int) -> Array:
     absent = left == 0
     result = np.zeros_like(left)
     for i in range(size):
-        rounded = np.clip(unit * np.rint(left[:, i] / unit), -limit, limit)
-        result[:, i] = np.where(absent[:, i], 0.0, rounded)
-        error = np.where(absent[:, i], 0.0, left[:, i] - rounded) / factor[i, i]
+        result[:, i] = np.where(absent[:, i], 0.0, mantissa.round(left[:, i]))
+        error = np.where(absent[:, i], 0.0, left[:, i] - result[:, i]) / factor[i, i]
         left[:, i + 1 :] -= np.outer(error, factor[i, i + 1 :])
     restored = np.empty_like(result)
     restored[:, order] = result
@@ -72,10 +74,10 @@ def moments(
         trace: its result, with rasters.
     """
     synapse = projection.synapse
-    if int(np.prod(synapse.weight.shape[1:])) > FAN_IN_LIMIT:
+    if not _treated(synapse):
         return None
-    if projection.source == program.input.name:
-        values = stimulus.values
+    if program.is_input(projection.source):
+        values = stimulus.values[projection.source]
         seen = values if values.ndim == 2 else values.reshape(-1, values.shape[-1])
     else:
         raster = trace.rasters[projection.source].s
@@ -120,35 +122,61 @@ def _patches(synapse: Conv2d, seen: Array, generator: np.random.Generator) -> li
     return fields
 
 
+def _treated(synapse: Synapse) -> bool:
+    """Whether the fan-in is small enough and no synapse has a delay of its own."""
+    if isinstance(synapse, Sparse):
+        return synapse.delay is None and synapse.in_size <= FAN_IN_LIMIT
+    return prod(synapse.weight.shape[1:]) <= FAN_IN_LIMIT
+
+
+def _rows(synapse: Synapse, weight: Array) -> Array:
+    """Weights of each target neuron or channel, (rows, fan_in)."""
+    if isinstance(synapse, Sparse):
+        matrix = np.zeros(synapse.shape)
+        matrix[synapse.row, synapse.column] = weight
+        return matrix
+    return weight.reshape(weight.shape[0], -1)
+
+
 def round_to_currents(
-    projection: Projection, source: Projection, scale: float, seen: list[Array]
+    projection: Projection, source: Projection, scale: Array, seen: list[Array]
 ) -> Array:
     """Mantissas of a quantised projection, rounded anew for the messages it sees.
 
     Args:
-        projection: quantised by nearest rounding; gives exponent and sign mode.
+        projection: quantised by nearest rounding; gives the format.
         source: the same in floating point.
-        scale: integer current units per unit, over the input's scale.
+        scale: integer current units per unit of current and message, (1,) or (n_out,).
         seen: from `moments`.
     """
-    synapse = projection.synapse
-    unit, limit = (2, 254) if synapse.sign_mode == "mixed" else (1, 255)
-    weight = source.synapse.weight * (scale / 2.0**synapse.exponent)
-    parts = np.split(weight.reshape(weight.shape[0], -1), len(seen))
-    rounded = [compensated(p, h, unit, limit) for p, h in zip(parts, seen, strict=True)]
-    mantissa = np.concatenate(rounded)
-    if synapse.sign_mode == "excitatory":
-        mantissa = np.maximum(mantissa, 0)
-    elif synapse.sign_mode == "inhibitory":
-        mantissa = np.minimum(mantissa, 0)
-    return mantissa.reshape(weight.shape).astype(np.int16)
+    synapse, layout = projection.synapse, projection.synapse.format
+    assert layout is not None
+    scaled = source.synapse.weight * per_weight(synapse, scale) / 2.0**layout.exponent
+    parts = np.split(_rows(synapse, scaled), len(seen))
+    rounded = [compensated(p, h, layout.mantissa) for p, h in zip(parts, seen, strict=True)]
+    mantissa = np.concatenate(rounded).astype(np.int16)
+    if isinstance(synapse, Sparse):
+        return mantissa[synapse.row, synapse.column]
+    return mantissa.reshape(synapse.weight.shape)
 
 
-def current_error(weight: Array, mantissa: Array, scale: float, seen: list[Array]) -> float:
-    """Root mean square error of the currents over their root mean square."""
-    error = size = 0.0
-    flat = weight.reshape(weight.shape[0], -1), mantissa.reshape(weight.shape[0], -1) / scale
-    for one, other, moment in zip(*(np.split(f, len(seen)) for f in flat), seen, strict=True):
-        error += float(np.einsum("ri,ij,rj->", one - other, moment, one - other, optimize=True))
-        size += float(np.einsum("ri,ij,rj->", one, moment, one, optimize=True))
+def current_error(source: Projection, got: Array, seen: list[Array]) -> float:
+    """Root mean square error of the currents over their root mean square.
+
+    Args:
+        source: the projection in floating point.
+        got: what the mantissas stand for (`weights.meant`).
+        seen: from `moments`.
+    """
+    error = current_power(source, source.synapse.weight - got, seen)
+    size = current_power(source, source.synapse.weight, seen)
     return float(np.sqrt(max(error, 0.0) / size)) if size > 0 else 0.0
+
+
+def current_power(source: Projection, weight: Array, seen: list[Array]) -> float:
+    """Mean square of the currents that such weights would cause, summed over the rows."""
+    parts = np.split(_rows(source.synapse, weight), len(seen))
+    return sum(
+        float(np.einsum("ri,ij,rj->", part, moment, part, optimize=True))
+        for part, moment in zip(parts, seen, strict=True)
+    )

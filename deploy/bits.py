@@ -1,0 +1,138 @@
+"""Bits of each projection's weights, so that all of them fit into the target's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import CapacityExceeded, Problem, UsageError
+from .formats import WEIGHT_BITS_MAX, WeightFormat, sign_mode_of
+from .program import Program, Projection
+from .rounding import current_power
+from .weights import meant, quantise_weights, stored_bits
+
+Array = npt.NDArray[Any]
+Seen = Mapping[str, "list[Array] | None"]
+
+
+def allocate(
+    program: Program, wanted: int | None, memory: float | None, seen: Seen | None
+) -> dict[str, int]:
+    """Projection -> bits of its weights.
+
+    Args:
+        program: in floating point.
+        wanted: bits of all weights; None: 8, and fewer where the memory is exceeded.
+        memory: bits that the target can store; None: as many as are needed.
+        seen: projection -> second moments of the messages it sees (`rounding.moments`);
+            None without calibration data.
+
+    Raises:
+        UsageError: `wanted` is not 1 to 8, or 1 with weights of mixed signs.
+        CapacityExceeded: even the fewest bits do not fit.
+    """
+    if wanted is not None:
+        bits = _uniform(program, wanted)
+    else:
+        bits = {p.name: WEIGHT_BITS_MAX for p in program.projections}
+        if memory is not None:
+            bits = _within(program, bits, memory, seen)
+    used = memory_used(program, bits)
+    if memory is not None and used > memory:
+        raise CapacityExceeded(
+            f"the weights need {used} bit; the limit is {memory:.0f} bit",
+            where=f"target {program.target}",
+            remedy="use fewer --weight-bits, a smaller network, or a larger target",
+        )
+    return bits
+
+
+def memory_used(program: Program, bits: Mapping[str, int]) -> int:
+    """Bits of all weights at these formats."""
+    return sum(stored_bits(p.synapse, bits[p.name]) for p in program.projections)
+
+
+def fewest(projection: Projection) -> int:
+    """1, or 2 where signs are mixed: one bit would hold -256 and 0 only."""
+    mode = sign_mode_of(projection.synapse.weight)
+    return 1 if WeightFormat(1, 0, mode).largest else 2
+
+
+def _uniform(program: Program, wanted: int) -> dict[str, int]:
+    if not 1 <= wanted <= WEIGHT_BITS_MAX:
+        raise UsageError(
+            f"weights of {wanted} bits do not exist; there are 1 to {WEIGHT_BITS_MAX}",
+            remedy=f"use --weight-bits from 1 to {WEIGHT_BITS_MAX}",
+        )
+    refused = [
+        Problem(
+            f"{wanted} bit cannot hold weights of both signs: what is left is "
+            f"{WeightFormat(wanted).mantissa.minimum} and 0",
+            f"projection {p.name}",
+            f"use --weight-bits {fewest(p)} or more, or train this layer with weights of one "
+            "sign",
+        )
+        for p in program.projections
+        if fewest(p) > wanted
+    ]
+    if refused:
+        raise UsageError(*refused)
+    return {p.name: wanted for p in program.projections}
+
+
+def _within(
+    program: Program, bits: dict[str, int], memory: float, seen: Seen | None
+) -> dict[str, int]:
+    """Fewer bits, one at a time, where each bit that is saved costs the least.
+
+    The cost is the current error added, over the power of all currents into the target;
+    without calibration data all projections go down together.
+    """
+    floors = {p.name: fewest(p) for p in program.projections}
+    costs: dict[tuple[str, int], float] = {}
+    while memory_used(program, bits) > memory:
+        open_ones = [p for p in program.projections if bits[p.name] > floors[p.name]]
+        if not open_ones:
+            return bits
+        if seen is None:
+            most = max(bits[p.name] for p in open_ones)
+            for projection in open_ones:
+                bits[projection.name] = min(bits[projection.name], most - 1)
+            continue
+
+        def price(projection: Projection, seen: Seen = seen) -> float:
+            name = projection.name
+            for count in (bits[name], bits[name] - 1):
+                if (name, count) not in costs:
+                    costs[name, count] = _error(program, projection, count, seen)
+            added = costs[name, bits[name] - 1] - costs[name, bits[name]]
+            return added / max(stored_bits(projection.synapse, 1), 1)
+
+        cheapest = min(open_ones, key=price)
+        bits[cheapest.name] -= 1
+    return bits
+
+
+def _error(program: Program, projection: Projection, bits: int, seen: Seen) -> float:
+    """Power of the current error at that many bits over that of all currents of the target.
+
+    Where the messages are not known (a silent source, a huge fan-in), of the weights alone.
+    """
+    weight, moment = projection.synapse.weight, seen[projection.name]
+    if not weight.any():
+        return 0.0
+    scale = np.array([WeightFormat().largest / float(np.max(np.abs(weight)))])
+    quantised = quantise_weights(projection, scale, bits)
+    assert isinstance(quantised, Projection)
+    error = weight - meant(quantised, scale)
+    if moment is None:
+        return float(np.sum(error**2) / np.sum(weight**2))
+    power = 0.0
+    for other in program.into(projection.target):
+        known = seen[other.name]
+        if known is not None:
+            power += current_power(other, other.synapse.weight, known)
+    return current_power(projection, error, moment) / power if power else 0.0

@@ -1,0 +1,117 @@
+"""Weights on the grid of their format, and what they stand for in the graph's units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil, log2, prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import Problem
+from .formats import EXPONENT_MAX, EXPONENT_MIN, WEIGHT_BITS_MAX, WeightFormat, sign_mode_of
+from .program import Projection, Synapse
+from .synapses.conv2d import Conv2d
+from .synapses.sparse import Sparse
+
+Array = npt.NDArray[Any]
+
+SLACK = 1 - 1e-9
+"""Keeps 254.0000001 from needing one more bit."""
+
+
+def per_weight(synapse: Synapse, scale: Array) -> Array:
+    """The scale of each target neuron, in a shape that multiplies the weights.
+
+    Args:
+        synapse: whose weights are meant.
+        scale: (1,), or (n_out,), alike within a channel of a convolution.
+    """
+    if scale.size == 1:
+        return scale.reshape(())
+    if isinstance(synapse, Sparse):
+        by_synapse: Array = scale[synapse.row]
+        return by_synapse
+    rows = synapse.weight.shape[0]
+    by_row = scale.reshape(rows, -1)[:, 0]
+    return by_row.reshape(rows, *(1,) * (synapse.weight.ndim - 1))
+
+
+def stored_bits(synapse: Synapse, bits: int | None = None) -> int:
+    """Weight memory: a shared kernel once, zeros of a dense matrix included, no index bits."""
+    own = synapse.format.bits if synapse.format else WEIGHT_BITS_MAX
+    return (bits or own) * prod(synapse.weight.shape)
+
+
+def meant(projection: Projection, scale: Array) -> Array:
+    """The weights that the mantissas stand for, in the graph's units.
+
+    Args:
+        projection: of a `fixed` Program.
+        scale: integer current units per unit of current and message: the population's scale
+            over the message scale of the source.
+    """
+    synapse = projection.synapse
+    mantissa = synapse.weight.astype(np.float64)
+    weight: Array = mantissa * 2.0**projection.exponent / per_weight(synapse, scale)
+    return weight
+
+
+def least_exponent(scaled: Array, layout: WeightFormat) -> int:
+    """The least exponent with which scaled weights fit into mantissas of that layout."""
+    mantissa = layout.mantissa
+    over = max(
+        float(np.max(scaled, initial=0.0)) / max(mantissa.maximum, 1),
+        float(np.max(-scaled, initial=0.0)) / max(-mantissa.minimum, 1),
+    )
+    return max(ceil(log2(over * SLACK)), EXPONENT_MIN) if over > 0 else EXPONENT_MIN
+
+
+def quantise_weights(
+    projection: Projection, scale: Array, bits: int = WEIGHT_BITS_MAX
+) -> Projection | Problem:
+    """Mantissas ``round(scale * weight / 2**exponent)`` with the least exponent that fits.
+
+    Args:
+        projection: of a `float` Program.
+        scale: as for `meant`; rows of a matrix and channels of a kernel may have their own.
+        bits: of the weight format, 1 to 8.
+    """
+    synapse, where = projection.synapse, f"projection {projection.name}"
+    layout = WeightFormat(bits, 0, sign_mode_of(synapse.weight))
+    if layout.largest == 0 and synapse.weight.any():
+        return Problem(
+            f"{bits} bit of mixed sign can hold only {layout.mantissa.minimum} and 0",
+            where,
+            "use 2 bits or more, or weights of one sign",
+        )
+    scaled = synapse.weight * per_weight(synapse, scale)
+    exponent = least_exponent(scaled, layout)
+    if exponent > EXPONENT_MAX:
+        return Problem(
+            f"the weights need an exponent of {exponent}; the limit is {EXPONENT_MAX}",
+            where,
+            "bring the weights of the projections into one population closer together",
+        )
+    mantissa = layout.mantissa.round(scaled / 2.0**exponent)
+    if synapse.weight.any() and not mantissa.any():
+        return Problem(
+            f"all weights would round to zero beside the other projections into "
+            f"{projection.target}",
+            where,
+            "bring the weights of the projections into one population closer together",
+        )
+    chosen = replace(layout, exponent=exponent)
+    quantised = replace(synapse, weight=mantissa.astype(np.int16), format=chosen)
+    return replace(projection, synapse=quantised)
+
+
+def row_sums(synapse: Synapse, weight: Array) -> Array:
+    """Sum of some values of the weights' shape over each target neuron, (n_out,)."""
+    if isinstance(synapse, Sparse):
+        return np.asarray(np.bincount(synapse.row, weight, synapse.shape[0]), np.int64)
+    rows: Array = weight.reshape(weight.shape[0], -1).sum(axis=1)
+    if isinstance(synapse, Conv2d):
+        rows = np.repeat(rows, prod(synapse.output_shape[1:]))
+    return rows

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CapacityExceeded, GraphError
+from ..errors import CapacityExceeded
 from .synapses.conv2d import Conv2d
 from .synapses.dense import Dense
 from .synapses.sparse import Sparse, from_matrix
@@ -110,28 +110,28 @@ def then_delay(chain: Chain, steps: Array) -> Chain:
     return replace(chain, target_delay=total)
 
 
-def _before_a_map(chain: Chain) -> Chain:
-    """The chain, ready to be followed by a map; a common delay moves to the source.
+def split_by_delay(chain: Chain) -> list[Chain]:
+    """The chain as several that add up, each with one delay for all its outputs.
 
-    Raises GraphError: a sum of elements that come at different times has no single delay.
+    What follows sums elements that come at different times, which no single synapse can.
     """
-    if chain.target_delay is None:
-        return chain
-    steps = int(chain.target_delay[0])
-    if np.any(chain.target_delay != steps):
-        raise GraphError(
-            "delays that differ between elements stand between two linear maps",
-            where=" -> ".join(chain.nodes),
-            remedy="delay the spikes of the source or the inputs of the target population",
-        )
+    delays = chain.target_delay
+    if delays is None:
+        return [chain]
     known = np.zeros(prod(chain.source_shape), np.int64)
     known = known if chain.source_delay is None else chain.source_delay
-    return replace(chain, source_delay=known + steps, target_delay=None)
+    plain = replace(chain, target_delay=None)
+    return [
+        replace(
+            plain if np.all(delays == d) else then_scale(plain, (delays == d).astype(float)),
+            source_delay=known + d,
+        )
+        for d in np.unique(delays)
+    ]
 
 
 def then_dense(chain: Chain, weight: Array, shape: Shape) -> Chain:
     """Follow with a matrix (n_out, n_in)."""
-    chain = _before_a_map(chain)
     if isinstance(chain.operator, Gain):
         return replace(chain, operator=Dense(weight * chain.operator.factor), shape=shape)
     return replace(chain, operator=_matrix(chain, Dense(weight)), shape=shape)
@@ -139,7 +139,6 @@ def then_dense(chain: Chain, weight: Array, shape: Shape) -> Chain:
 
 def then_conv(chain: Chain, conv: Conv2d, shape: Shape) -> Chain:
     """Follow with a convolution over the chain's shape."""
-    chain = _before_a_map(chain)
     operator = chain.operator
     if isinstance(operator, Gain):
         channels = per_channel(operator.factor, conv.input_shape)

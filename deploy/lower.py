@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -18,7 +17,7 @@ from .neurons.lowering import NEURONS, NeuronSpec, neuron_spec, readout_integrat
 from .neurons.problems import neuron_problems
 from .neurons.resonator import Resonator
 from .onset import bias_generator, guard_onset, make_population, spikes_early
-from .paths import Paths, is_linear, node_shape, read_paths
+from .paths import Bias, Paths, is_linear, node_shape, read_paths
 from .program import Input, Output, Population, Program, Projection, Readout
 from .schedule import align
 from .synapses.lowering import LINEAR
@@ -248,16 +247,16 @@ def _with_bias(
     """The population, and the neuron that carries its bias where no parameter can."""
     size = prod(spec.shape)
     constant = np.broadcast_to(spec.bias, (size,)).astype(np.float64)
-    current, late = np.zeros(size), np.zeros(size, np.int64)
+    currents: dict[bytes, Bias] = {}  # by the steps from which on they flow
+    still = np.zeros(size, np.int64)
+
+    def flow(values: Array, late: Array) -> None:
+        known = currents.get(late.tobytes(), Bias(np.zeros(size), late))
+        currents[late.tobytes()] = Bias(known.values + values, late)
+
     for bias in found.biases.get(name, []):
         if spec.filters_current or not spec.takes_bias or bias.late.any():
-            if current.any() and np.any(bias.late != late):
-                raise UnsupportedNode(
-                    "several biases reach it after unequal delays",
-                    where=f"node {name} ({spec.kind})",
-                    remedy="put the biases behind the delays",
-                )
-            current, late = current + bias.values * spec.gain, bias.late
+            flow(bias.values * spec.gain, bias.late)
         else:
             constant = constant + bias.values * spec.gain * spec.bias_gain
     if not spec.takes_bias and constant.any():
@@ -268,16 +267,18 @@ def _with_bias(
                 where=f"node {name} ({spec.kind})",
                 remedy="train with v_leak = 0, or use a LIF node",
             )
-        constant, current = np.zeros(size), current + constant
+        flow(constant, still)
+        constant = np.zeros(size)
     population = make_population(name, spec, constant, depth, at_rest)
     if spec.takes_bias and not spec.filters_current and spikes_early(population):
-        constant, current = np.zeros(size), current + constant
-        population = make_population(name, spec, constant, depth, at_rest)
-    if not current.any():
+        flow(constant, still)
+        population = make_population(name, spec, np.zeros(size), depth, at_rest)
+    flowing = [bias for bias in currents.values() if bias.values.any()]
+    if not flowing:
         return [population], []
-    generator, synapses = bias_generator(name, current, late, depth)
     port = "real" if isinstance(spec.neuron, Resonator) else ""
-    return [generator, population], [replace(synapses, port=port)]
+    generator, synapses = bias_generator(name, flowing, depth, port)
+    return [generator, population], synapses
 
 
 def _projection(

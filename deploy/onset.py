@@ -6,6 +6,7 @@ A population at depth k sees its first input in step k + 1, but a bias would int
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +19,10 @@ from .neurons.first_spike import FirstSpike
 from .neurons.lowering import NeuronSpec
 from .neurons.models import Neuron, model_of
 from .neurons.sigma_delta import SigmaDelta
+from .paths import Bias
 from .program import Population, Projection
 from .synapses.dense import Dense
-from .synapses.sparse import Sparse, from_matrix
+from .synapses.sparse import from_matrix
 
 Array = npt.NDArray[Any]
 
@@ -141,14 +143,14 @@ def _compact(neuron: Neuron) -> Neuron:
 
 
 def bias_generator(
-    name: str, current: Array, late: Array, depth: int
-) -> tuple[Population, Projection]:
-    """A neuron that spikes at every step and carries a bias as a current.
+    name: str, currents: Sequence[Bias], depth: int, port: str
+) -> tuple[Population, list[Projection]]:
+    """A neuron that spikes at every step and carries biases as currents.
 
     For three kinds of target: Lava's bias enters v, but the bias of a layer in front of a
     CubaLIF must pass its synaptic filter; a strong bias of a deep population makes it spike
     before its first input; and only CubaLif can be kept still until then. The generator's
-    first spike arrives together with the first input, or `late` steps later.
+    first spike arrives together with the first input, or the bias's own delay later.
     """
     one = np.ones(1)
     neuron = CubaLif(
@@ -160,9 +162,13 @@ def bias_generator(
         onset=depth,
         reset_voltage=0 * one,
     )
-    generator = Population(f"{name}.bias", "bias", (1,), neuron, depth - 1)
-    weight = current[:, None]
-    synapse: Dense | Sparse = Dense(weight)
-    if late.any():
-        synapse = from_matrix(weight, delay=late[:, None])
-    return generator, Projection(f"{name}.bias->{name}", f"{name}.bias", name, synapse)
+    source = f"{name}.bias"
+    generator = Population(source, "bias", (1,), neuron, depth - 1)
+    synapses = []
+    for index, bias in enumerate(currents, start=1):
+        weight = bias.values[:, None]
+        late = bool(bias.late.any())
+        synapse = from_matrix(weight, delay=bias.late[:, None]) if late else Dense(weight)
+        title = f"{source}->{name}" + (f"#{index}" if index > 1 else "")
+        synapses.append(Projection(title, source, name, synapse, port=port))
+    return generator, synapses

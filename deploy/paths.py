@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import nir
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import GraphError
-from .linear import Chain, identity, then_delay
+from .linear import Chain, Gain, identity, split_by_delay, then_delay
 from .neurons.lowering import NEURONS, shape_of
 from .synapses.lowering import LINEAR, bias_of, delay_steps
 
@@ -74,14 +75,14 @@ def read_paths(graph: Any, dt: float) -> Paths:
                         where=" -> ".join((*chain.nodes, follower)),
                         remedy="put a spiking layer into the loop",
                     )
-                step = _extend(chain, node, follower, dt)
-                follow(start, follower, step, constant)
+                for step in _extend(chain, node, follower, dt):
+                    follow(start, follower, step, constant)
                 continue
             _check_arrival(node, follower, chain)
             if constant is None:
                 found.paths.append((start, follower, chain))
             else:
-                found.biases.setdefault(follower, []).append(_bias(chain, constant))
+                found.biases.setdefault(follower, []).extend(_biases(chain, constant))
 
     shapes: dict[str, Shape] = {}
     for name, node in graph.nodes.items():
@@ -95,30 +96,30 @@ def read_paths(graph: Any, dt: float) -> Paths:
     return found
 
 
-def _extend(chain: Chain, node: Any, name: str, dt: float) -> Chain:
-    """The chain with one more node; a Delay holds back, all others are maps."""
+def _extend(chain: Chain, node: Any, name: str, dt: float) -> list[Chain]:
+    """The chain with one more node; several that add up where delays differ before a sum."""
     if type(node) is nir.Delay:
-        step = then_delay(chain, delay_steps(node, dt))
+        steps = [then_delay(chain, delay_steps(node, dt))]
+    elif type(node) is nir.Flatten:
+        steps = [LINEAR[type(node)](chain, node, name)]
     else:
-        step = LINEAR[type(node)](chain, node, name)
-    return replace(step, nodes=(*chain.nodes, name))
+        steps = [LINEAR[type(node)](part, node, name) for part in split_by_delay(chain)]
+    return [replace(step, nodes=(*chain.nodes, name)) for step in steps]
 
 
-def _bias(chain: Chain, constant: Array) -> Bias:
-    values = chain.apply(constant)
-    late = np.zeros(values.size, np.int64)
-    if chain.target_delay is not None:
-        late += chain.target_delay
-    if chain.source_delay is not None:
-        steps = int(chain.source_delay[0])
-        if np.any(chain.source_delay != steps):
-            raise GraphError(
-                "a bias passes delays that differ between elements, and then a linear map",
-                where=" -> ".join(chain.nodes),
-                remedy="put the bias behind the delays",
-            )
-        late += steps
-    return Bias(values, late)
+def _biases(chain: Chain, constant: Array) -> list[Bias]:
+    """What a constant at the chain's source becomes at its end, and from which step on."""
+    size = prod(chain.shape)
+    late = np.zeros(size, np.int64) if chain.target_delay is None else chain.target_delay
+    source = chain.source_delay
+    if source is None:
+        return [Bias(chain.apply(constant), late)]
+    if isinstance(chain.operator, Gain):
+        return [Bias(chain.apply(constant), late + source)]
+    return [
+        Bias(chain.apply(np.where(source == d, constant, 0.0)), late + d)
+        for d in np.unique(source)
+    ]
 
 
 def _linear_shapes(
@@ -132,7 +133,7 @@ def _linear_shapes(
         for follower in after[name]:
             node = graph.nodes[follower]
             if is_linear(node) and follower not in found:
-                found[follower] = _extend(identity(shape), node, follower, dt).shape
+                found[follower] = _extend(identity(shape), node, follower, dt)[0].shape
                 waiting.append((follower, found[follower]))
     return found
 

@@ -87,6 +87,8 @@ class Builder:
             node: Any = nir.IF(np.full(shape, rng.uniform(0.3, 1.0) / DT), threshold)
         elif kind == "LIF":
             node = nir.LIF(tau, per_neuron(0.5, 2.0), leak, threshold)
+        elif kind == "I":
+            node = nir.I(np.full(shape, rng.uniform(0.3, 1.0) / DT))
         elif kind == "LI":
             node = nir.LI(tau, np.ones(shape), leak)
         else:
@@ -96,7 +98,56 @@ class Builder:
                 if kind == "CubaLIF"
                 else nir.CubaLI(syn, tau, np.ones(shape), leak, w_in=w_in)
             )
+        node.metadata = self.wishes(kind, node) if kind.endswith("IF") else {}
         return self.add(kind.lower(), node, shape)
+
+    def wishes(self, kind: str, node: Any) -> dict[str, Any]:
+        """What NIR cannot say, as metadata; changes the node where a model needs one value."""
+        rng = self.rng
+        choice = rng.random()
+        if choice < 0.5:
+            return {}
+        if choice < 0.6:
+            node.v_reset = np.full(self.shape, rng.uniform(-0.3, 0.15))
+            return {}
+        if choice < 0.7:
+            return {"reset": "subtract"}
+        if choice < 0.8:
+            return {
+                "refractory": int(rng.integers(1, 4)) * DT,
+                "reset": rng_choice(rng, ("zero", "subtract")),
+            }
+        if np.any(getattr(node, "v_leak", 0)) and kind == "CubaLIF":
+            return {}
+        if choice < 0.85:
+            return {"reset_interval": int(rng.integers(1, 6)), "reset_offset": 2}
+        one = {
+            f: getattr(node, f)
+            for f in ("tau", "tau_mem", "tau_syn", "v_threshold")
+            if hasattr(node, f)
+        }
+        for field, values in one.items():
+            setattr(node, field, np.full(self.shape, values.ravel()[0]))
+        if choice < 0.9:
+            return {"negative_threshold": -float(rng.uniform(0.1, 0.8))}
+        if choice < 0.95 or kind != "LIF":
+            return {
+                "threshold_step": float(rng.uniform(0.0, 0.5)),
+                "threshold_tau": float(rng.uniform(1.5, 8)) * DT,
+                "refractory_tau": float(rng.uniform(1.5, 8)) * DT,
+            }
+        return {
+            "resonator_period": float(rng.uniform(3, 9)) * DT,
+            "resonator_reset": rng_choice(rng, ("none", "izhikevich")),
+        }
+
+    def delay(self) -> None:
+        steps = self.rng.integers(0, 6, self.shape)
+        self.add("delay", nir.Delay(steps * DT), self.shape)
+
+    def comparator(self) -> None:
+        threshold = nir.Threshold(self.rng.uniform(0.1, 0.6, self.shape))
+        self.add("threshold", threshold, self.shape)
 
     def loop(self, neuron: str) -> None:
         """A recurrent matrix on a flat population."""
@@ -106,9 +157,13 @@ class Builder:
         self.edges += [(neuron, name), (name, neuron)]
         self.feedback.add((neuron, name))
 
+    def leave(self, name: str) -> None:
+        """An output that reads the end of the chain."""
+        self.nodes[name] = nir.Output({"output": np.array(self.shape)})
+        self.edges.append((self.end, name))
+
     def graph(self, metadata: dict[str, Any]) -> Any:
-        self.nodes["output"] = nir.Output({"output": np.array(self.shape)})
-        self.edges.append((self.end, "output"))
+        self.leave("output")
         return nir.NIRGraph(self.nodes, self.edges, metadata=metadata, type_check=False)
 
 
@@ -116,8 +171,10 @@ def rng_choice(rng: Rng, values: tuple[str, ...]) -> str:
     return values[int(rng.integers(len(values)))]
 
 
-def random_graph(seed: int) -> tuple[Any, set[tuple[str, str]], np.ndarray[Any, Any]]:
-    """A graph, its feedback edges, and one sample over time (T, *shape)."""
+def random_graph(
+    seed: int,
+) -> tuple[Any, set[tuple[str, str]], dict[str, np.ndarray[Any, Any]]]:
+    """A graph, its feedback edges, and one sample over time (T, *shape) for each input."""
     rng = np.random.default_rng(seed)
     image = rng.random() < 0.7
     shape = (int(rng.integers(1, 3)), int(rng.integers(4, 8)), int(rng.integers(4, 8)))
@@ -141,15 +198,41 @@ def random_graph(seed: int) -> tuple[Any, set[tuple[str, str]], np.ndarray[Any, 
             build.edges.append((trunk, joined))
             assert summed != trunk
         build.flatten()
+    if rng.random() < 0.3:
+        build.delay()
     build.affine(int(rng.integers(2, 7)))
-    last = build.neuron(neurons)
+    if rng.random() < 0.2:
+        build.delay()
+    if rng.random() < 0.2:
+        build.comparator()
+        build.affine(int(rng.integers(2, 7)))
+    if rng.random() < 0.3:  # a second input joins here
+        name = f"input{len(build.nodes)}"
+        build.nodes[name] = nir.Input({"input": np.array(build.shape)})
+        joined = (name, f"{len(build.nodes)}")
+        build.nodes[joined[1]] = nir.Scale(np.full(build.shape, 0.5))
+        build.edges.append(joined)
+        last = build.neuron(neurons)
+        build.edges.append((joined[1], last))
+    else:
+        last = build.neuron(neurons)
+    if rng.random() < 0.3:  # and a second output leaves
+        build.leave("spikes")
     if rng.random() < 0.5:
         build.loop(last)
     if rng.random() < 0.8:
         build.affine(int(rng.integers(2, 5)))
         if rng.random() < 0.7:
-            build.neuron(("LI", "CubaLI", "LIF"))
+            build.neuron(("LI", "CubaLI", "LIF", "I"))
     steps = int(rng.integers(4, 10))
     metadata = {"dt": DT, "steps": steps, "input_encoding": "spikes" if spikes else "current"}
-    x = rng.random((steps, *build.nodes["input"].input_type["input"]))
-    return build.graph(metadata), build.feedback, (x < 0.4).astype(float) if spikes else x
+    if rng.random() < 0.2:
+        metadata["reset"] = "subtract"
+    x = {
+        name: rng.random((steps, *node.input_type["input"]))
+        for name, node in build.nodes.items()
+        if isinstance(node, nir.Input)
+    }
+    if spikes:
+        x = {name: (values < 0.4).astype(float) for name, values in x.items()}
+    return build.graph(metadata), build.feedback, x

@@ -14,31 +14,37 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
-def simulate(
-    graph: Any, x: Array, dt: float, feedback: set[tuple[str, str]]
-) -> dict[str, Array]:
-    """Outputs of every node, each (T, *shape), for one sample x (T, *shape)."""
+def simulate(graph: Any, x: Any, dt: float, feedback: set[tuple[str, str]]) -> dict[str, Array]:
+    """Outputs of every node, each (T, *shape), for one sample x (T, *shape) of each input."""
+    inputs = [name for name, node in graph.nodes.items() if isinstance(node, nir.Input)]
+    given = x if isinstance(x, dict) else {inputs[0]: x}
+    reset = graph.metadata.get("reset", "zero")
     order = _order(graph, feedback)
     states: dict[str, dict[str, Array]] = {}
     before: dict[str, Array] = {}
     history: dict[str, list[Array]] = {name: [] for name in graph.nodes}
-    for frame in x:
+    for t in range(len(given[inputs[0]])):
         now: dict[str, Array] = {}
         for name in order:
             node = graph.nodes[name]
             arriving = [
-                before.get(a, np.zeros(np.shape(getattr(graph.nodes[a], "r", 0))))
-                if (a, b) in feedback
-                else now[a]
+                before.get(a, _silence(graph.nodes[a])) if (a, b) in feedback else now[a]
                 for a, b in graph.edges
                 if b == name
             ]
-            value = frame if isinstance(node, nir.Input) else sum(arriving)
-            now[name] = _apply(node, value, states.setdefault(name, {}), dt)
+            value = given[name][t] if isinstance(node, nir.Input) else sum(arriving)
+            state = states.setdefault(name, {"t": t + 1, "reset": reset})
+            state["t"] = t + 1
+            now[name] = _apply(node, value, state, dt)
         before = now
         for name, value in now.items():
             history[name].append(np.asarray(value))
     return {name: np.stack(values) for name, values in history.items()}
+
+
+def _silence(node: Any) -> Array:
+    """What a neuron sends before it has run."""
+    return np.zeros(np.shape(getattr(node, "r", getattr(node, "threshold", 0))))
 
 
 def _order(graph: Any, feedback: set[tuple[str, str]]) -> list[str]:
@@ -72,28 +78,82 @@ def _apply(node: Any, x: Any, state: dict[str, Array], dt: float) -> Any:
         if kind is nir.AvgPool2d:
             ones /= np.prod(node.kernel_size)
         return _conv(x, ones, None, node.stride, node.padding, 1, x.shape[0])
+    if kind is nir.Threshold:
+        return (x > node.threshold).astype(float)
+    if kind is nir.Delay:
+        line = state.setdefault("line", [])
+        line.append(x)
+        steps = np.rint(node.delay / dt).astype(int)
+        value = np.zeros_like(np.asarray(x, float))
+        for index in np.ndindex(*steps.shape):
+            if len(line) > steps[index]:
+                value[index] = line[-1 - steps[index]][index]
+        return value
+    if "resonator_period" in node.metadata:
+        return _resonator(node, x, state, dt)
     return _neuron(node, x, state, dt)
+
+
+def _resonator(node: Any, x: Any, state: dict[str, Any], dt: float) -> Any:
+    z = state.get("z", np.zeros(np.shape(node.r), complex))
+    turn = np.exp(2j * np.pi * dt / node.metadata["resonator_period"])
+    after = z * (1 - dt / node.tau) * turn + dt / node.tau * node.r * x
+    if node.metadata.get("resonator_reset") == "izhikevich":
+        spikes = after.imag >= node.v_threshold
+        after = np.where(spikes, 1j * (node.v_threshold - 1e-5), after)
+    else:
+        spikes = (after.real >= node.v_threshold) & (after.imag >= 0) & (z.imag < 0)
+    state["z"] = after
+    return spikes.astype(float)
 
 
 def _neuron(node: Any, x: Any, state: dict[str, Array], dt: float) -> Any:
     kind = type(node)
     shape = np.shape(node.r)
+    wishes = node.metadata
+    interval = wishes.get("reset_interval", 0)
+    if interval and (state["t"] - wishes.get("reset_offset", 0)) % interval == 0:
+        state.pop("v", None)
+        state.pop("i", None)
     v = state.get("v", np.zeros(shape))
-    drive = x
+    before, drive = v, x
     if kind in (nir.CubaLIF, nir.CubaLI):
         i = state.get("i", np.zeros(shape))
         i = i + dt / node.tau_syn * (-i + node.w_in * x)
         state["i"], drive = i, i
-    if kind is nir.IF:
+    if kind in (nir.IF, nir.I):
         v = v + dt * node.r * drive
     else:
         tau = node.tau_mem if kind in (nir.CubaLIF, nir.CubaLI) else node.tau
         v = v + dt / tau * (node.v_leak - v + node.r * drive)
-    if kind in (nir.LI, nir.CubaLI):
+    if kind in (nir.LI, nir.CubaLI, nir.I):
         state["v"] = v
         return v
-    spikes = v > node.v_threshold
-    state["v"] = np.where(spikes, 0.0, v)
+    if "threshold_step" in wishes:
+        return _adaptive(node, v, state, dt)
+    if "negative_threshold" in wishes:
+        signed = (v > node.v_threshold).astype(float) - (v < wishes["negative_threshold"])
+        state["v"] = np.where(signed != 0, 0.0, v)
+        return signed
+    held = state.get("held", np.zeros(shape))
+    v = np.where(held > 0, before, v)
+    spikes = (v > node.v_threshold) & (held == 0)
+    soft = wishes.get("reset", state["reset"]) == "subtract"
+    after = v - node.v_threshold if soft else node.v_reset
+    state["v"] = np.where(spikes, after, v)
+    steps = round(wishes.get("refractory", 0.0) / dt)
+    state["held"] = np.where(spikes, steps, np.maximum(held - 1, 0))
+    return spikes.astype(float)
+
+
+def _adaptive(node: Any, v: Any, state: dict[str, Any], dt: float) -> Any:
+    wishes, rest = node.metadata, node.v_threshold
+    theta = rest + (1 - dt / wishes["threshold_tau"]) * (state.get("theta", rest) - rest)
+    r = (1 - dt / wishes["refractory_tau"]) * state.get("r", 0 * rest)
+    spikes = v - r >= theta
+    state["v"] = v
+    state["r"] = np.where(spikes, r + 2 * theta, r)
+    state["theta"] = np.where(spikes, theta + wishes["threshold_step"], theta)
     return spikes.astype(float)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,13 +13,17 @@ from slipway.deploy.linear import (
     as_synapse,
     compose,
     identity,
+    longest_delay,
+    split_by_delay,
     then_conv,
+    then_delay,
     then_dense,
     then_scale,
     unroll,
 )
 from slipway.deploy.synapses.conv2d import Conv2d
 from slipway.deploy.synapses.dense import Dense
+from slipway.deploy.synapses.sparse import Sparse
 from slipway.errors import CapacityExceeded
 
 
@@ -50,7 +56,7 @@ def test_two_convolutions_as_one_synapse(seed: int, pool: bool) -> None:
     chain = then_conv(then_conv(identity(shape), first, first.output_shape), second, ())
     x = rng.normal(size=(3, first.in_size))
     expected = second.accumulate(first.accumulate(x))
-    np.testing.assert_allclose(as_synapse(chain).accumulate(x), expected, atol=1e-9)
+    np.testing.assert_allclose(as_synapse(chain)[0].accumulate(x), expected, atol=1e-9)
 
 
 def test_pooling_by_two_folds_into_a_convolution() -> None:
@@ -84,12 +90,13 @@ def test_scale_convolution_scale_dense(seed: int) -> None:
     chain = then_dense(then_scale(chain, after), weight, (4,))
     x = rng.normal(size=(2, size))
     expected = (conv.accumulate(x * before) * after) @ weight.T
-    np.testing.assert_allclose(as_synapse(chain).accumulate(x), expected, atol=1e-9)
+    np.testing.assert_allclose(as_synapse(chain)[0].accumulate(x), expected, atol=1e-9)
     np.testing.assert_allclose(unroll(chain).accumulate(x), expected, atol=1e-9)
 
 
 def test_a_one_to_one_map_stays_small() -> None:
-    synapse = as_synapse(then_scale(identity((3, 4, 4)), np.repeat([1.0, 2.0, 3.0], 16)))
+    synapse, delay = as_synapse(then_scale(identity((3, 4, 4)), np.repeat([1.0, 2.0, 3.0], 16)))
+    assert delay == 0
     assert isinstance(synapse, Conv2d)
     assert synapse.weight.shape == (3, 1, 1, 1)
     x = np.arange(48.0)[None]
@@ -101,3 +108,41 @@ def test_a_matrix_that_would_not_fit_in_memory_is_refused() -> None:
     with pytest.raises(CapacityExceeded, match=r"a matrix of 400000000 weights") as caught:
         unroll(chain)
     assert "a -> b" in str(caught.value)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_delays_at_any_place_of_a_chain(seed: int) -> None:
+    """Impulse responses, element by element, against a plain reading step by step."""
+    rng = np.random.default_rng(seed)
+    before, between, behind = (rng.integers(0, 4, n) for n in (3, 4, 2))
+    first, second = rng.normal(size=(4, 3)), rng.normal(size=(2, 4))
+    chain = then_delay(identity((3,)), before)
+    chain = then_delay(then_dense(chain, first, (4,)), between)
+    parts = [then_dense(part, second, (2,)) for part in split_by_delay(chain)]
+    parts = [then_delay(part, behind) for part in parts]
+    for i in range(3):
+        expected: np.ndarray[Any, Any] = np.zeros((12, 2))
+        for m, o in np.ndindex(4, 2):
+            expected[before[i] + between[m] + behind[o], o] += first[m, i] * second[o, m]
+        got: np.ndarray[Any, Any] = np.zeros((12, 2))
+        for synapse, common in map(as_synapse, parts):
+            bins = synapse.bins() if isinstance(synapse, Sparse) else [(0, synapse)]
+            for late, part in bins:
+                got[common + late] += part.accumulate(np.eye(3)[i])
+        np.testing.assert_allclose(got, expected, atol=1e-12)
+        assert max(longest_delay(part) for part in parts) <= 9
+    assert len(parts) == len(np.unique(between))
+
+
+def test_few_weights_are_stored_one_by_one() -> None:
+    weight = np.zeros((80, 80))
+    weight[3, 5], weight[70, 2] = 1.5, -2.0
+    synapse, _ = as_synapse(then_dense(identity((80,)), weight, (80,)))
+    assert isinstance(synapse, Sparse)
+    assert synapse.weight.tolist() == [1.5, -2.0]
+    x = np.random.default_rng(0).normal(size=(3, 80))
+    np.testing.assert_allclose(synapse.accumulate(x), x @ weight.T, atol=1e-12)
+    assert np.array_equal(synapse.fan_out(True), np.count_nonzero(weight, axis=0))
+    filled, _ = as_synapse(then_dense(identity((80,)), weight + 1.0, (80,)))
+    assert isinstance(filled, Dense)

@@ -60,8 +60,9 @@ def sigma_delta(
     _require_relu(specs, paths, "sigma-delta", pools=False)
     coded = {}
     for name, spec in specs.items():
-        if spec.kind == "readout":
-            coded[name] = replace(spec, bias_once=True)
+        if spec.kind == "readout":  # it sums up and never sends
+            silent = SigmaDelta(np.zeros(1), np.full(1, np.inf), "identity")
+            coded[name] = replace(spec, neuron=silent)
             continue
         assert isinstance(spec.neuron, CubaLif)
         neuron = SigmaDelta(

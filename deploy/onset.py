@@ -42,13 +42,14 @@ def make_population(
     """
     neuron: Neuron = spec.neuron
     if isinstance(neuron, SigmaDelta):
-        neuron = replace(neuron, bias=_shared(bias), onset=depth + 1)
+        # One that never sends has its bias in the sum itself, which is read.
+        silent = not np.all(np.isfinite(neuron.threshold))
+        where = {"initial": bias} if silent else {"bias": bias, "onset": depth + 1}
+        neuron = replace(neuron, **where)
     elif isinstance(neuron, FirstSpike):
-        neuron = replace(neuron, initial_voltage=_shared(bias))
+        neuron = replace(neuron, initial_voltage=bias)
         if neuron.ticks:  # one that is only read never fires
             neuron = replace(neuron, fire=depth + 1)
-    elif isinstance(neuron, CubaLif) and spec.bias_once:
-        neuron = replace(neuron, initial_voltage=_shared(bias))
     elif isinstance(neuron, CubaLif) and neuron.reset_interval:
         offset = (neuron.onset + depth) % neuron.reset_interval
         neuron = replace(neuron, onset=offset)

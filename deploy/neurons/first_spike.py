@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arithmetic import STATE_SHIFT, States, clip
+from .arithmetic import States, clip
 
 Array = npt.NDArray[Any]
 
@@ -25,7 +25,7 @@ class FirstSpike:
 
     ::
 
-        u = u + a                    (a << 6 at `fixed`; no decay)
+        u = u + a                    (no decay, and no shift at `fixed`: the 24 bits are needed)
         t < fire:                    v = clip(v + u)
         fire <= t < fire + ticks:    v = clip(v + slope) ;  s = v > threshold and not spiked
         later:                       nothing
@@ -36,8 +36,8 @@ class FirstSpike:
     whole number and clipped to 0..ticks.
 
     Attributes:
-        initial_voltage: v before step 1: the bias. Arrays (n,) or (1,), in units of v.
-        slope, threshold: in units of v (not shifted); threshold fits 24 bits.
+        initial_voltage: v before step 1: the bias. Arrays (n,) or (1,), in units of current.
+        slope, threshold: in units of current (not shifted); threshold fits 24 bits.
         fire: first step of the ramp; a neuron that is only read has one that never comes.
         ticks: steps of the ramp.
     """
@@ -60,7 +60,7 @@ def step_fixed(
 ) -> tuple[States, Array]:
     """One step of the integer norm: new states, spikes (bool)."""
     (u, v, spiked), (a,) = state, currents
-    u = u + (a << STATE_SHIFT)
+    u = u + a
     added = u if t < neuron.fire else neuron.slope
     return _spike(neuron, t, u, clip(v + added), v, spiked)
 

@@ -45,7 +45,6 @@ class NeuronSpec:
         neuron: parameters at precision `float`, without bias, from v = 0.
         filters_current: u keeps a memory, so a constant input is not a constant bias.
         pools: the neuron is the OR of a max-pool over spikes.
-        bias_once: a bias is added to v once, before the first step, not at every step.
         bias_gain: factor on biases beside `gain`.
     """
 
@@ -56,15 +55,14 @@ class NeuronSpec:
     neuron: Neuron
     filters_current: bool = False
     pools: bool = False
-    bias_once: bool = False
     bias_gain: float = 1.0
 
     @property
     def spiking(self) -> bool:
         """Whether it can send spikes."""
-        return not isinstance(self.neuron, CubaLif) or bool(
-            np.all(np.isfinite(self.neuron.threshold))
-        )
+        if isinstance(self.neuron, CubaLif | SigmaDelta | FirstSpike):
+            return bool(np.all(np.isfinite(self.neuron.threshold)))
+        return True
 
     @property
     def takes_bias(self) -> bool:

@@ -8,7 +8,7 @@ is slipway's own: the sender keeps what the receivers have got.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,10 @@ import numpy.typing as npt
 from .arithmetic import States
 
 Array = npt.NDArray[Any]
+
+
+def _zero() -> Array:
+    return np.zeros(1, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class SigmaDelta:
         state_exponent: bits of the state below those of a message.
         input_exponent: left shift of what arrives.
         exact: slipway's own model; False replays stock Lava.
+        initial: sigma before step 1, array (n,) or (1,): the bias of a population that is only
+            read.
         onset: first step in which a message may be sent.
     """
 
@@ -59,6 +65,7 @@ class SigmaDelta:
     exact: bool = True
     onset: int = 0
     ceiling: Array | None = None
+    initial: Array = field(default_factory=_zero)
 
 
 def states(neuron: SigmaDelta) -> tuple[str, ...]:
@@ -68,7 +75,8 @@ def states(neuron: SigmaDelta) -> tuple[str, ...]:
 
 def fresh(neuron: SigmaDelta, shape: tuple[int, int], dtype: Any) -> States:
     """States before step 1, arrays (samples, n)."""
-    return tuple(np.zeros(shape, dtype) for _ in states(neuron))
+    sigma = np.broadcast_to(neuron.initial, shape).astype(dtype)
+    return (sigma, *(np.zeros(shape, dtype) for _ in states(neuron)[1:]))
 
 
 def step_fixed(

@@ -1,4 +1,4 @@
-"""The Lava executor: stock Lava processes, supervised in a session of their own."""
+"""The Lava executor: Lava processes, stock or our own, supervised in a session of their own."""
 
 from .environment import Environment, probe
 from .supervisor import DEFAULT_TIMEOUT, execute, execute_many

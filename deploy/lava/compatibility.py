@@ -1,12 +1,14 @@
 """The only import of Lava, and what makes lava-nc 0.10.0 run on Python >= 3.11 and numpy 2.
 
-Three repairs, none of which touches an equation:
+Four repairs, none of which touches an equation:
 
 P1. Python >= 3.11 refuses dataclass defaults that are not hashable; Lava has nine of them.
     `dataclasses._get_field` is wrapped while Lava is imported, for classes of `lava.*` only.
 P2. numpy >= 2.4 has no `np.reshape(newshape=...)`; two methods of Lava's ReshapePort use it.
 P3. numpy >= 2 does not mix int8 arrays with larger Python ints; Lava keeps the geometry of a
     convolution in int8 arrays. They become Python ints before they are used.
+P4. Lava looks for the ProcessModels of each Process by running every file beside it, again in
+    each network: a quarter of the time that a small network takes. It looks once for each type.
 
 On Python 3.10 with numpy 1 nothing is changed.
 """
@@ -35,6 +37,8 @@ _MODULES = (
     "lava.magma.runtime.runtime",
 )
 
+_OWN = f"{__package__}.own.neurons"
+
 _NAMES = {
     "RingBuffer": "lava.proc.io.source",
     "Dense": "lava.proc.dense.process",
@@ -43,12 +47,23 @@ _NAMES = {
     "Conv": "lava.proc.conv.process",
     "LIF": "lava.proc.lif.process",
     "LIFReset": "lava.proc.lif.process",
+    "LIFRefractory": "lava.proc.lif.process",
+    "TernaryLIF": "lava.proc.lif.process",
+    "ATRLIF": "lava.proc.atrlif.process",
+    "RF": "lava.proc.rf.process",
+    "RF_IZ": "lava.proc.rf_iz.process",
+    "Delta": "lava.proc.sdn.process",
+    "SigmaDelta": "lava.proc.sdn.process",
+    "ActivationMode": "lava.proc.sdn.process",
+    "GeneralLIF": _OWN,
+    "GeneralSigmaDelta": _OWN,
+    "FirstSpike": _OWN,
     "SignMode": "lava.utils.weightutils",
     "RunSteps": "lava.magma.core.run_conditions",
     "Loihi2SimCfg": "lava.magma.core.run_configs",
 }
 
-# Process -> (module, ProcessModel at `float`, ProcessModel at `fixed`)
+# Process -> (module, ProcessModel at `float`, ProcessModel at `fixed`); "" where there is none
 _MODELS = {
     "RingBuffer": ("lava.proc.io.source", "PySendModelFloat", "PySendModelFixed"),
     "Dense": ("lava.proc.dense.models", "PyDenseModelFloat", "PyDenseModelBitAcc"),
@@ -61,6 +76,20 @@ _MODELS = {
     "Conv": ("lava.proc.conv.models", "PyConvModelFloat", "PyConvModelFixed"),
     "LIF": ("lava.proc.lif.models", "PyLifModelFloat", "PyLifModelBitAcc"),
     "LIFReset": ("lava.proc.lif.models", "PyLifResetModelFloat", "PyLifResetModelBitAcc"),
+    "LIFRefractory": ("lava.proc.lif.models", "PyLifRefractoryModelFloat", ""),
+    "TernaryLIF": ("lava.proc.lif.models", "PyTernLifModelFloat", "PyTernLifModelFixed"),
+    "ATRLIF": ("lava.proc.atrlif.models", "PyATRLIFModelFloat", "PyATRLIFModelFixed"),
+    "RF": ("lava.proc.rf.models", "PyRFModelFloat", "PyRFModelFixed"),
+    "RF_IZ": ("lava.proc.rf_iz.models", "PyRF_IZModelFloat", "PyRF_IZModelFixed"),
+    "Delta": ("lava.proc.sdn.models", "PyDeltaModelFloat", "PyDeltaModelFixed"),
+    "SigmaDelta": ("lava.proc.sdn.models", "PySigmaDeltaModelFloat", "PySigmaDeltaModelFixed"),
+    "GeneralLIF": (_OWN, "PyGeneralLIFModelFloat", "PyGeneralLIFModelFixed"),
+    "GeneralSigmaDelta": (
+        _OWN,
+        "PyGeneralSigmaDeltaModelFloat",
+        "PyGeneralSigmaDeltaModelFixed",
+    ),
+    "FirstSpike": (_OWN, "PyFirstSpikeModelFloat", "PyFirstSpikeModelFixed"),
 }
 
 
@@ -119,6 +148,20 @@ def _repair_convolution() -> None:
     utils.conv = conv
 
 
+def _remember_models() -> None:
+    """P4: what a type of Process has found stays known."""
+    graphs: Any = importlib.import_module("lava.magma.compiler.compiler_graphs")
+    original = graphs.ProcGroupDiGraphs._find_proc_models
+    known: dict[type, Any] = {}
+
+    def find(proc: Any) -> Any:
+        if type(proc) not in known:
+            known[type(proc)] = original(proc)
+        return list(known[type(proc)])
+
+    graphs.ProcGroupDiGraphs._find_proc_models = staticmethod(find)
+
+
 def _check_version() -> None:
     installed = version_of("lava-nc")
     if installed != LAVA_VERSION:
@@ -134,8 +177,8 @@ def import_lava() -> SimpleNamespace:
     """Import Lava, repaired where this Python or numpy needs it.
 
     Returns:
-        The processes and run settings that slipway uses, by their own names, and `models`:
-        precision -> {Process: stock ProcessModel}.
+        The processes, Lava's and slipway's, and the run settings that slipway uses, by their
+        own names, and `models`: precision -> {Process: ProcessModel}.
 
     Raises:
         MissingDependency: Lava cannot run here.
@@ -146,6 +189,7 @@ def import_lava() -> SimpleNamespace:
     if sys.version_info >= (3, 11):
         with _hashable_defaults():
             found = {name: importlib.import_module(name) for name in sorted(modules)}
+        _remember_models()
     else:
         found = {name: importlib.import_module(name) for name in sorted(modules)}
     if int(np.__version__.partition(".")[0]) >= 2:
@@ -156,6 +200,7 @@ def import_lava() -> SimpleNamespace:
         precision: {
             values[process]: getattr(found[row[0]], row[column])
             for process, row in _MODELS.items()
+            if row[column]
         }
         for column, precision in ((1, "float"), (2, "fixed"))
     }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..program import Input, Projection
+from ..program import Projection
 from ..synapses.conv2d import Conv2d
 
 Array = npt.NDArray[Any]
@@ -47,25 +47,29 @@ def unroll(synapse: Conv2d) -> tuple[Array, Array, Array]:
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(weights)
 
 
-def fits_conv(projection: Projection, source: Input | None, fixed: bool) -> bool:
+def fits_conv(projection: Projection, largest: float | None, fixed: bool) -> bool:
     """Whether Lava's Conv computes exactly this projection.
 
-    `source` is the input if it feeds the projection, None for a population. Conv knows no
-    delay and no exponent: a positive one is folded into the weights, which it does not limit.
+    Conv knows no delay and no exponent: a positive one is folded into the weights, which it
+    does not limit.
+
+    Args:
+        projection: any.
+        largest: magnitude of the source's largest message; None if nothing bounds it.
+        fixed: whether the Program is in integers.
     """
     synapse = projection.synapse
-    if not isinstance(synapse, Conv2d) or projection.delay or synapse.exponent < 0:
+    if not isinstance(synapse, Conv2d) or projection.delay or projection.exponent < 0:
         return False
     numbers = (*synapse.weight.shape[2:], *synapse.stride, *synapse.padding)
     if max(*numbers, *synapse.dilation, synapse.groups) > _INT8_MAX:
         return False
     if not fixed:
         return True
-    largest = 1.0
-    if source is not None and source.graded:
-        largest = max(abs(source.minimum), abs(source.maximum))
+    if largest is None:
+        return False
     most = np.abs(synapse.weight.astype(np.int64)).sum(axis=(1, 2, 3)).max()
-    return bool(float(most << synapse.exponent) * largest < _CLAMP)
+    return bool(float(most << projection.exponent) * largest < _CLAMP)
 
 
 def conv_is_faster(synapse: Conv2d) -> bool:
@@ -89,6 +93,6 @@ def conv_weight(synapse: Conv2d) -> Array:
     sum of the mantissas shifted by exponent.
     """
     flipped = synapse.weight[:, :, ::-1, ::-1].transpose(0, 3, 2, 1)
-    if synapse.weight.dtype.kind == "f":
+    if synapse.format is None:
         return np.ascontiguousarray(flipped)
-    return np.ascontiguousarray(flipped.astype(np.int32) << synapse.exponent)
+    return np.ascontiguousarray(flipped.astype(np.int32) << synapse.format.exponent)

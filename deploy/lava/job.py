@@ -2,8 +2,9 @@
 
 JOB/settings.json          record, convolution, number of networks
 JOB/0/program.slip         first network
-JOB/0/stimulus.npy, steps  its messages, and for how many steps they are presented
-JOB/0/<field>.<i>.npy      its results, written by the ProcessModels
+JOB/0/stimulus.<i>.npy     the messages of each input
+JOB/0/steps                for how many steps they are presented
+JOB/0/<field>.<i>.npy      its results, written by the ProcessModels; inputs count first
 JOB/failure.json           the first failure, with the model's own traceback
 JOB/segments               names of all shared memory of the run, noted before it is made
 """
@@ -21,7 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..program import Program
+from ..neurons.models import model_of
+from ..program import Input, Output, Population, Program
+from ..reference import message_type
 from ..storage import load_program, save_program
 from ..trace import Raster, Stimulus, Trace
 
@@ -36,31 +39,48 @@ class Record:
     field: str
     file: str
     shape: tuple[int, ...]
-    dtype: type
+    dtype: Any
+
+
+def _sources(program: Program) -> tuple[Input | Population, ...]:
+    return (*program.inputs, *program.populations)
+
+
+def _file(program: Program, owner: str, field: str) -> str:
+    """Name of a file; numbers, because names of nodes may hold anything."""
+    names = [source.name for source in _sources(program)]
+    return f"{field}.{names.index(owner)}.npy"
+
+
+def output_field(program: Program, output: Output) -> str:
+    """Field of an output's file, which belongs to its population."""
+    return f"output{program.outputs.index(output)}"
 
 
 def list_records(program: Program, stimulus: Stimulus, record: bool) -> list[Record]:
     """The result files of a network."""
     samples, steps = stimulus.samples, program.run_steps(stimulus.steps)
     fixed = program.precision == "fixed"
-    wide, state = (np.int64, np.int32) if fixed else (np.float64, np.float64)
+    wide, real = (np.int64, np.int32) if fixed else (np.float64, np.float64)
     made: list[Record] = []
 
-    def add(owner: str, field: str, index: int, shape: tuple[int, ...], dtype: type) -> None:
-        made.append(Record(owner, field, f"{field}.{index}.npy", shape, dtype))
+    def add(owner: str, field: str, shape: tuple[int, ...], dtype: Any) -> None:
+        made.append(Record(owner, field, _file(program, owner, field), shape, dtype))
 
-    add(program.input.name, "messages", 0, (samples, program.input.size), np.int64)
-    add(program.input.name, "progress", 0, (1,), np.int64)
-    for index, population in enumerate(program.populations, start=1):
+    for source in _sources(program):
+        add(source.name, "messages", (samples, source.size), np.int64)
+    add(program.inputs[0].name, "progress", (1,), np.int64)
+    for population in program.populations:
         name, size = population.name, population.size
-        add(name, "messages", index, (samples, size), np.int64)
-        add(name, "saturated", index, (samples,), np.int64)
-        if name == program.output.population:
-            add(name, "outputs", index, (samples, size), wide)
+        add(name, "saturated", (samples,), np.int64)
         if record:
-            add(name, "s", index, (samples, steps, size), np.bool_)
-            add(name, "u", index, (samples, steps, size), state)
-            add(name, "v", index, (samples, steps, size), state)
+            model = model_of(population.neuron)
+            add(name, "s", (samples, steps, size), message_type(program, model.message))
+            for state in model.states(population.neuron):
+                add(name, state, (samples, steps, size), real)
+    for output in program.outputs:
+        size = program.population(output.population).size
+        add(output.population, output_field(program, output), (samples, size), wide)
     return made
 
 
@@ -73,7 +93,9 @@ def save_network(folder: Path, program: Program, stimulus: Stimulus, record: boo
     folder.mkdir()
     save_program(program, folder / "program.slip")
     (folder / "steps").write_text(str(stimulus.steps))
-    np.save(folder / "stimulus.npy", stimulus.values)
+    for source in program.inputs:
+        path = folder / _file(program, source.name, "stimulus")
+        np.save(path, stimulus.values[source.name])
     for made in list_records(program, stimulus, record):
         path = folder / made.file
         np.lib.format.open_memmap(path, mode="w+", dtype=made.dtype, shape=made.shape)
@@ -84,30 +106,52 @@ def save_network(folder: Path, program: Program, stimulus: Stimulus, record: boo
 
 def load_network(folder: Path) -> tuple[Program, Stimulus]:
     """Read what `save_network` wrote; the stimulus stays on disk."""
-    stimulus = np.load(folder / "stimulus.npy", mmap_mode="r")
-    steps = int((folder / "steps").read_text())
-    return load_program(folder / "program.slip"), Stimulus(stimulus, steps)
+    program = load_program(folder / "program.slip")
+    values = {
+        i.name: np.load(folder / _file(program, i.name, "stimulus"), mmap_mode="r")
+        for i in program.inputs
+    }
+    return program, Stimulus(values, int((folder / "steps").read_text()))
+
+
+def files_of(program: Program, stimulus: Stimulus, record: bool) -> dict[str, dict[str, str]]:
+    """Owner -> field -> file name, of the results and of what the inputs read."""
+    files: dict[str, dict[str, str]] = {
+        i.name: {"stimulus": _file(program, i.name, "stimulus")} for i in program.inputs
+    }
+    for made in list_records(program, stimulus, record):
+        files.setdefault(made.owner, {})[made.field] = made.file
+    return files
 
 
 def read_trace(folder: Path, program: Program, stimulus: Stimulus, record: bool) -> Trace:
     """The results as a Trace, in memory."""
 
-    def load(field: str, index: int) -> Array:
-        values: Array = np.load(folder / f"{field}.{index}.npy", allow_pickle=False)
+    def load(owner: str, field: str) -> Array:
+        path = folder / _file(program, owner, field)
+        values: Array = np.load(path, allow_pickle=False)
         return values
 
-    numbered = list(enumerate(program.populations, start=1))
-    last = next(i for i, p in numbered if p.name == program.output.population)
-    outputs = load("outputs", last)
-    if program.output.readout == "mean" and program.precision == "float":
-        outputs = outputs / stimulus.steps
-    messages = {program.input.name: load("messages", 0)}
-    messages |= {p.name: load("messages", i) for i, p in numbered}
-    saturated = {p.name: load("saturated", i) for i, p in numbered}
+    outputs = {}
+    for output in program.outputs:
+        values = load(output.population, output_field(program, output))
+        mean = output.readout == "mean" and program.precision == "float"
+        outputs[output.name] = values / stimulus.steps if mean else values
     rasters = {
-        p.name: Raster(*(load(field, i) for field in "suv")) for i, p in numbered if record
+        p.name: Raster(
+            load(p.name, "s"),
+            {name: load(p.name, name) for name in model_of(p.neuron).states(p.neuron)},
+        )
+        for p in program.populations
+        if record
     }
-    return Trace(outputs, messages, saturated, program.run_steps(stimulus.steps), rasters)
+    return Trace(
+        outputs,
+        {source.name: load(source.name, "messages") for source in _sources(program)},
+        {p.name: load(p.name, "saturated") for p in program.populations},
+        program.run_steps(stimulus.steps),
+        rasters,
+    )
 
 
 def report_failure(folder: Path, status: int, process: str, text: str) -> None:

@@ -1,26 +1,45 @@
-"""What stands in front of Lava's stock ProcessModels: fresh samples, records, failures.
+"""What stands in front of each ProcessModel: fresh samples, records, failures.
 
-Each class is a mixin; `watched` puts it in front of a stock model. The step itself is always
-Lava's own `run_spk`. Before it, at the first step of a sample, the state is set back to what
+Each class is a mixin; `watched` puts it in front of a model. The step itself is always the
+model's `run_spk`. Before it, at the first step of a sample, the state is set back to what
 Lava built; after it, what happened is noted.
 """
 
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..neurons.cuba_lif import STATE_LIMIT
+from ..neurons.arithmetic import STATE_LIMIT
 from .job import report_failure
 
 Array = npt.NDArray[Any]
 PLAN = "slipway"
 """Name of the process parameter that holds the Plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What an output reads from a population.
+
+    Attributes:
+        field: of the file that it goes to.
+        state: attribute of the model, or "" for the messages.
+        first, last: steps of a sample that count, inclusive.
+        summed: whether they are added up; else the last one is kept.
+    """
+
+    field: str
+    state: str
+    first: int
+    last: int
+    summed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +51,22 @@ class Plan:
         folder: folder of this network's results.
         status: file descriptor on which a failure is announced.
         period: executed steps of one sample.
-        files: field -> file name in `folder`; what is absent is not recorded.
-        window: first and last step of a sample that counts for the output; (0, 0) if none.
-        readout: "count", "last" or "mean".
         presented: steps for which a sample is shown.
+        files: field -> file name in `folder`; what is absent is not recorded.
+        states: field -> attribute of the model, for recording.
+        clipped: attributes whose values at the limit count as saturated.
+        reads: the outputs.
     """
 
     name: str
     folder: Path
     status: int
     period: int
-    files: dict[str, str]
-    window: tuple[int, int] = (0, 0)
-    readout: str = "count"
-    presented: int = 0
+    presented: int
+    files: Mapping[str, str]
+    states: Mapping[str, str] = field(default_factory=dict)
+    clipped: tuple[str, ...] = ()
+    reads: tuple[Read, ...] = ()
 
 
 def to_lava(values: Array, shape: tuple[int, ...]) -> Array:
@@ -59,7 +80,7 @@ def to_program(values: Array) -> Array:
 
 
 class Watched:
-    """In front of any stock model."""
+    """In front of any model."""
 
     proc_params: Any
     time_step: int
@@ -116,7 +137,8 @@ class WatchedSource(Watched):
 
     def note(self, plan: Plan, sample: int, step: int) -> None:
         """Tell the supervisor how far the run is."""
-        self.records["progress"][0] = self.time_step
+        if "progress" in self.records:
+            self.records["progress"][0] = self.time_step
 
 
 class WatchedDense(Watched):
@@ -145,33 +167,99 @@ class WatchedDelay(Watched):
 
 
 class WatchedNeuron(Watched):
-    """LIF and LIFReset."""
+    """Any neuron; slipway's own ones start their samples anew by themselves."""
 
-    state = ("u", "v")
-    u: Array
-    v: Array
+    s_out: Any
 
-    def reset_voltage(self, spike_vector: Array) -> None:
-        """Lava's own reset; the spikes are taken from its argument."""
-        self.spikes = spike_vector
-        super().reset_voltage(spike_vector=spike_vector)  # type: ignore[misc]
+    def open(self, plan: Plan) -> None:
+        """Remember what the model sends."""
+        super().open(plan)
+        send = self.s_out.send
+
+        def send_and_keep(messages: Array) -> None:
+            self.sent_messages = np.array(messages)
+            send(messages)
+
+        self.s_out.send = send_and_keep
 
     def note(self, plan: Plan, sample: int, step: int) -> None:
-        """Count spikes and saturations, read the output, record if asked for."""
-        spikes, v, records = to_program(self.spikes), to_program(self.v), self.records
-        records["messages"][sample] += spikes
-        if v.dtype.kind == "i":
-            records["saturated"][sample] += (np.abs(v) == STATE_LIMIT - 1).sum()
-        first, last = plan.window
-        if first <= step <= last:
-            if plan.readout == "last":
-                records["outputs"][sample] = v
-            else:
-                records["outputs"][sample] += spikes if plan.readout == "count" else v
+        """Count messages and saturations, read the outputs, record if asked for."""
+        messages, records = to_program(self.sent_messages), self.records
+        records["messages"][sample] += messages != 0
+        for name in plan.clipped:
+            at_limit = np.abs(getattr(self, name)) == STATE_LIMIT - 1
+            records["saturated"][sample] += at_limit.sum()
+        for read in plan.reads:
+            if read.first <= step <= read.last:
+                now = to_program(getattr(self, read.state)) if read.state else messages
+                target = records[read.field]
+                target[sample] = target[sample] + now if read.summed else now
         if "s" in records:
-            records["s"][sample, step - 1] = spikes
-            records["u"][sample, step - 1] = to_program(self.u)
-            records["v"][sample, step - 1] = v
+            records["s"][sample, step - 1] = messages
+            for name, attribute in plan.states.items():
+                records[name][sample, step - 1] = to_program(getattr(self, attribute))
+
+
+class WatchedLif(WatchedNeuron):
+    """LIF and TernaryLIF."""
+
+    state = ("u", "v")
+
+
+class WatchedReset(WatchedNeuron):
+    """LIFReset, whose clock runs through all samples: each sample needs its own offset."""
+
+    state = ("u", "v")
+    reset_interval: int
+
+    def begin(self, plan: Plan, sample: int) -> None:
+        """Let the offset count from the sample's first step."""
+        super().begin(plan, sample)
+        offset = sample * plan.period + self.proc_params["reset_offset"]
+        self.reset_offset = offset % self.reset_interval
+
+
+class WatchedRefractory(WatchedNeuron):
+    """LIFRefractory, which remembers the step in which a neuron's rest ends."""
+
+    state = ("u", "v", "refractory_period_end")
+    refractory_period_end: Array
+
+    @property
+    def rest(self) -> Array:
+        """Steps of rest that are left."""
+        left: Array = np.maximum(self.refractory_period_end - self.time_step, 0)
+        return left
+
+
+class WatchedAtrlif(WatchedNeuron):
+    """ATRLIF, which scales its thresholds in its first step, theta among them."""
+
+    state = ("i", "v", "theta", "r", "s")
+
+    def open(self, plan: Plan) -> None:
+        """Scale now, so that theta starts every sample scaled."""
+        if not getattr(self, "isthrscaled", True):
+            self.scale_threshold()  # type: ignore[attr-defined]
+        super().open(plan)
+
+
+class WatchedResonator(WatchedNeuron):
+    """RF and RF_IZ."""
+
+    state = ("real", "imag")
+
+
+class WatchedDelta(WatchedNeuron):
+    """Delta."""
+
+    state = ("act", "residue")
+
+
+class WatchedSigmaDelta(WatchedNeuron):
+    """SigmaDelta."""
+
+    state = ("sigma", "act", "residue")
 
 
 # Process -> mixin
@@ -181,11 +269,21 @@ WATCHED: dict[str, type[Watched]] = {
     "Sparse": WatchedDense,
     "DelaySparse": WatchedDelay,
     "Conv": WatchedConv,
-    "LIF": WatchedNeuron,
-    "LIFReset": WatchedNeuron,
+    "LIF": WatchedLif,
+    "TernaryLIF": WatchedLif,
+    "LIFReset": WatchedReset,
+    "LIFRefractory": WatchedRefractory,
+    "ATRLIF": WatchedAtrlif,
+    "RF": WatchedResonator,
+    "RF_IZ": WatchedResonator,
+    "Delta": WatchedDelta,
+    "SigmaDelta": WatchedSigmaDelta,
+    "GeneralLIF": WatchedNeuron,
+    "GeneralSigmaDelta": WatchedNeuron,
+    "FirstSpike": WatchedNeuron,
 }
 
 
-def watched(process: type, stock: type) -> type:
-    """The stock ProcessModel of a Process with slipway's mixin in front of it."""
-    return type(f"Watched{stock.__name__}", (WATCHED[process.__name__], stock), {})
+def watched(process: type, model: type) -> type:
+    """The ProcessModel of a Process with slipway's mixin in front of it."""
+    return type(f"Watched{model.__name__}", (WATCHED[process.__name__], model), {})

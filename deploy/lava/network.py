@@ -1,4 +1,4 @@
-"""A Program as a network of stock Lava processes."""
+"""A Program as a network of Lava processes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..program import Population, Program, Projection
+from ..neurons.models import model_of
+from ..program import Input, Population, Program, Projection
 from ..synapses.conv2d import Conv2d
+from ..synapses.dense import Dense
+from ..synapses.sparse import Sparse
+from .builders import neuron_process
 from .geometry import conv_is_faster, conv_weight, fits_conv, unroll
 from .models import to_lava
 
@@ -19,9 +23,16 @@ Array = npt.NDArray[Any]
 Convolution: TypeAlias = Literal["auto", "conv", "sparse"]
 Shape: TypeAlias = tuple[int, ...]
 
-_WEIGHT_BITS = 8
 _MESSAGE_BITS = 24
 """Any number above 0 makes Lava keep the value of a message; it is not used otherwise."""
+
+
+def largest_message(program: Program, source: str) -> float | None:
+    """Magnitude of the largest message of an input or population; None if nothing bounds it."""
+    found = program.source(source)
+    if isinstance(found, Input):
+        return max(abs(found.minimum), abs(found.maximum)) if found.graded else 1.0
+    return None if model_of(found.neuron).message == "graded" else 1.0
 
 
 def choose_convs(program: Program, convolution: Convolution) -> dict[str, Conv2d]:
@@ -35,8 +46,8 @@ def choose_convs(program: Program, convolution: Convolution) -> dict[str, Conv2d
     chosen: dict[str, Conv2d] = {}
     images: dict[str, Shape] = {}
     for p in program.projections:
-        source = program.input if p.source == program.input.name else None
-        if convolution == "sparse" or not fits_conv(p, source, program.precision == "fixed"):
+        largest = largest_message(program, p.source)
+        if convolution == "sparse" or not fits_conv(p, largest, program.precision == "fixed"):
             continue
         synapse = p.synapse
         assert isinstance(synapse, Conv2d)
@@ -55,8 +66,7 @@ def choose_convs(program: Program, convolution: Convolution) -> dict[str, Conv2d
 
 def lava_shapes(program: Program, convs: Mapping[str, Conv2d]) -> dict[str, Shape]:
     """Shape of each input and population in Lava: (W, H, C) next to a Conv, else (n,)."""
-    shapes: dict[str, Shape] = {program.input.name: (program.input.size,)}
-    shapes |= {p.name: (p.size,) for p in program.populations}
+    shapes: dict[str, Shape] = {s.name: (s.size,) for s in _sources(program)}
     for p in program.projections:
         if p.name in convs:
             shapes[p.source] = convs[p.name].input_shape[::-1]
@@ -64,53 +74,50 @@ def lava_shapes(program: Program, convs: Mapping[str, Conv2d]) -> dict[str, Shap
     return shapes
 
 
+def _sources(program: Program) -> tuple[Input | Population, ...]:
+    return (*program.inputs, *program.populations)
+
+
 def _order(shape: Shape) -> Array:
     """Index in C, H, W order of each element in Lava's order."""
     return to_lava(np.arange(prod(shape)), shape).reshape(-1)
 
 
-def _matrix(projection: Projection, source: Shape, target: Shape) -> Any:
-    """Weights as a csr matrix, rows and columns in Lava's order."""
-    from scipy.sparse import csr_matrix
-
+def _entries(projection: Projection) -> tuple[Array, Array, Array, Array]:
+    """Row, column, weight and delay of every synapse, flat in C, H, W order."""
     synapse = projection.synapse
-    wide = np.float64 if synapse.weight.dtype.kind == "f" else np.int32
     if isinstance(synapse, Conv2d):
         rows, columns, weights = unroll(synapse)
-        matrix = csr_matrix(
-            (weights.astype(wide), (rows, columns)), shape=(prod(target), prod(source))
-        )
+    elif isinstance(synapse, Sparse):
+        rows, columns, weights = synapse.row, synapse.column, synapse.weight
     else:
-        matrix = csr_matrix(synapse.weight.astype(wide))
-    return csr_matrix(matrix[_order(target)][:, _order(source)])
+        rows, columns = np.nonzero(synapse.weight)
+        weights = synapse.weight[rows, columns]
+    delays = np.full(len(weights), projection.delay, np.int64)
+    if isinstance(synapse, Sparse) and synapse.delay is not None:
+        delays += synapse.delay
+    return rows, columns, weights, delays
 
 
-def _neuron(
-    lava: SimpleNamespace, population: Population, shape: Shape, period: int, fixed: bool
+def _sparse(
+    lava: SimpleNamespace,
+    projection: Projection,
+    source: Shape,
+    target: Shape,
+    arguments: Mapping[str, Any],
 ) -> Any:
-    neuron = population.neuron
+    """Sparse, or DelaySparse where anything is delayed; rows and columns in Lava's order."""
+    from scipy.sparse import csr_matrix
 
-    def value(parameter: Array) -> Any:
-        if parameter.size == 1:
-            return int(parameter.item()) if fixed else float(parameter.item())
-        wide = np.int64 if fixed else np.float64
-        return np.ascontiguousarray(to_lava(parameter.astype(wide), shape))
-
-    arguments: dict[str, Any] = {
-        "shape": shape,
-        "u": 0,
-        "v": value(neuron.initial_voltage),
-        "du": value(neuron.current_decay),
-        "dv": value(neuron.voltage_decay),
-        "vth": value(neuron.threshold),
-        "bias_mant": value(neuron.bias_mantissa),
-        "bias_exp": neuron.bias_exponent,
-        "name": population.name,
-    }
-    if not 1 <= neuron.onset <= period:
-        return lava.LIF(**arguments)
-    # Lava resets where time % interval == offset % interval: at step `onset` of each sample.
-    return lava.LIFReset(**arguments, reset_interval=period, reset_offset=neuron.onset)
+    rows, columns, weights, delays = _entries(projection)
+    places = (np.argsort(_order(target))[rows], np.argsort(_order(source))[columns])
+    shape = (prod(target), prod(source))
+    wide = np.float64 if weights.dtype.kind == "f" else np.int32
+    matrix = csr_matrix((weights.astype(wide), places), shape=shape)
+    if not projection.longest_delay:
+        return lava.Sparse(weights=matrix, **arguments)
+    steps = csr_matrix((delays, places), shape=shape)
+    return lava.DelaySparse(weights=matrix, delays=steps, **arguments)
 
 
 def _synapse(
@@ -122,11 +129,6 @@ def _synapse(
     conv: Conv2d | None,
 ) -> tuple[Any, Shape, Shape]:
     """The process, and the shapes of its ports."""
-    sign = {
-        "mixed": lava.SignMode.MIXED,
-        "excitatory": lava.SignMode.EXCITATORY,
-        "inhibitory": lava.SignMode.INHIBITORY,
-    }
     if conv is not None:
         process = lava.Conv(
             weight=conv_weight(conv),
@@ -139,26 +141,20 @@ def _synapse(
             name=projection.name,
         )
         return process, source, target
-    arguments = {
-        "name": projection.name,
-        "num_message_bits": message_bits,
-        "weight_exp": projection.synapse.exponent,
-        "num_weight_bits": _WEIGHT_BITS,
-        "sign_mode": sign[projection.synapse.sign_mode],
-    }
-    if isinstance(projection.synapse, Conv2d) or projection.delay:
-        weights = _matrix(projection, source, target)
-        if projection.delay:
-            delays = weights.copy().astype(np.int64)
-            delays.data[:] = projection.delay
-            process = lava.DelaySparse(weights=weights, delays=delays, **arguments)
-        else:
-            process = lava.Sparse(weights=weights, **arguments)
-    else:
-        weight = projection.synapse.weight
-        wide = np.float64 if weight.dtype.kind == "f" else np.int32
-        ordered = weight[_order(target)][:, _order(source)].astype(wide)
+    arguments: dict[str, Any] = {"name": projection.name, "num_message_bits": message_bits}
+    synapse = projection.synapse
+    if synapse.format is not None:
+        arguments |= {
+            "weight_exp": synapse.format.exponent,
+            "num_weight_bits": synapse.format.bits,
+            "sign_mode": lava.SignMode[synapse.format.sign_mode.upper()],
+        }
+    if isinstance(synapse, Dense) and not projection.delay:
+        wide = np.int32 if synapse.format else np.float64
+        ordered = synapse.weight[_order(target)][:, _order(source)].astype(wide)
         process = lava.Dense(weights=ordered, **arguments)
+    else:
+        process = _sparse(lava, projection, source, target, arguments)
     return process, (prod(source),), (prod(target),)
 
 
@@ -170,22 +166,29 @@ def _tie(lava: SimpleNamespace, n_in: int, n_out: int, dtype: Any) -> tuple[Any,
     return lava.Sparse(weights=matrix, sign_mode=lava.SignMode.MIXED), (n_in,), (n_out,)
 
 
-def _connect(source: Any, synapse: Any, target: Any, ports: Sequence[Shape]) -> None:
-    """Link source, synapse and target; `ports` are the synapse's shapes, in and out."""
-    spikes, current = source.s_out, synapse.a_out
-    if ports[0] != spikes.shape:
-        spikes = spikes.reshape(ports[0])
+# Port of a population's neurons -> InPort of its process.
+_PORTS = {"": "a_in", "real": "a_real_in", "imaginary": "a_imag_in"}
+
+
+def _connect(
+    source: Any, synapse: Any, target: Any, port: str, shapes: Sequence[Shape]
+) -> None:
+    """Link source, synapse and target; `shapes` are those of the synapse, in and out."""
+    spikes, current, entry = source.s_out, synapse.a_out, getattr(target, _PORTS[port])
+    if shapes[0] != spikes.shape:
+        spikes = spikes.reshape(shapes[0])
     spikes.connect(synapse.s_in)
-    if ports[1] != target.a_in.shape:
-        current = current.reshape(target.a_in.shape)
-    current.connect(target.a_in)
+    if shapes[1] != entry.shape:
+        current = current.reshape(entry.shape)
+    current.connect(entry)
 
 
 def _strays(program: Program) -> list[str]:
-    """One population of each part that no projection links to the input's part."""
+    """One source of each part that no projection links to the first population's part."""
     links = [{p.source, p.target} for p in program.projections]
-    found, strays = {program.input.name}, []
-    for name in (program.input.name, *(p.name for p in program.populations)):
+    names = [program.populations[0].name, *(s.name for s in _sources(program))]
+    found, strays = {names[0]}, []
+    for name in names:
         if name not in found:
             strays.append(name)
             found.add(name)
@@ -211,35 +214,45 @@ def build(
         convolution: see `choose_convs`.
 
     Returns:
-        The RingBuffer that feeds the network; running it runs everything.
+        The RingBuffer of the first input; running it runs everything.
     """
     fixed = program.precision == "fixed"
     convs = choose_convs(program, convolution)
     shapes = lava_shapes(program, convs)
-    shape = shapes[program.input.name]
-    data = np.zeros((*shape, period), np.int32 if fixed else np.float64)
-    source = lava.RingBuffer(data=data)
-    annotate(source, program.input.name)
-    nodes = {program.input.name: source}
+    dtype: Any = np.int32 if fixed else np.float64
+    nodes = {}
+    for source in program.inputs:
+        data = np.zeros((*shapes[source.name], period), dtype)
+        nodes[source.name] = lava.RingBuffer(data=data)
+        annotate(nodes[source.name], source.name)
     for population in program.populations:
-        node = _neuron(lava, population, shapes[population.name], period, fixed)
+        node = neuron_process(lava, population, shapes[population.name], period, fixed)
         annotate(node, population.name)
         nodes[population.name] = node
 
     for p in program.projections:
-        graded = p.source == program.input.name and program.input.graded
-        process, *ports = _synapse(
+        process, *ends = _synapse(
             lava,
             p,
             shapes[p.source],
             shapes[p.target],
-            _MESSAGE_BITS if graded else 0,
+            0 if _binary(program, p.source) else _MESSAGE_BITS,
             convs.get(p.name),
         )
         annotate(process, p.name)
-        _connect(nodes[p.source], process, nodes[p.target], ports)
+        _connect(nodes[p.source], process, nodes[p.target], p.port, ends)
+    first = program.populations[0]
+    port = model_of(first.neuron).ports[0]
     for name in _strays(program):
-        process, *ports = _tie(lava, prod(shape), prod(shapes[name]), data.dtype)
+        process, *ends = _tie(lava, prod(shapes[name]), first.size, dtype)
         annotate(process, f"tie to {name}")
-        _connect(source, process, nodes[name], ports)
-    return source
+        _connect(nodes[name], process, nodes[first.name], port, ends)
+    return nodes[program.inputs[0].name]
+
+
+def _binary(program: Program, source: str) -> bool:
+    """Whether it sends spikes of 1 and nothing else."""
+    found = program.source(source)
+    if isinstance(found, Input):
+        return not found.graded
+    return model_of(found.neuron).message == "spike"

@@ -14,16 +14,18 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ...errors import DataError, FileError, LavaError, LavaTimeout, Problem
+from ...errors import DataError, FileError, LavaError, LavaTimeout, Problem, UnsupportedNode
 from ..program import Program
 from ..trace import Stimulus, Trace
 from .environment import require_lava
 from .job import read_trace, save_network, unlink_segments
 from .network import Convolution
+from .processes import problems_of
 
 DEFAULT_TIMEOUT = 600.0
 """Seconds a call may take when the caller gives no timeout."""
@@ -62,6 +64,7 @@ def execute(
         LavaTimeout: the run took too long and was stopped.
         LavaError: a ProcessModel failed; carries its traceback.
         DataError: the stimulus does not fit the network.
+        UnsupportedNode: Lava's processes cannot take something; names all of it.
     """
     return execute_many(
         [(program, stimulus)], record=record, timeout=timeout, convolution=convolution
@@ -96,19 +99,36 @@ def execute_many(
 
 
 def _check(jobs: Sequence[tuple[Program, Stimulus]]) -> None:
-    problems = []
+    problems, refused = [], []
     for index, (program, stimulus) in enumerate(jobs):
-        where = f"stimulus of network {index}" if len(jobs) > 1 else "stimulus"
-        values, size = stimulus.values, program.input.size
-        shapes = ((stimulus.samples, size), (stimulus.samples, stimulus.steps, size))
-        if values.shape not in shapes:
-            what = f"shape {values.shape} is neither {shapes[0]} nor {shapes[1]}"
-            problems.append(Problem(what, where, "encode the data for this program"))
-        elif program.precision == "fixed" and not np.issubdtype(values.dtype, np.integer):
-            what = f"a fixed program needs integer messages, these are {values.dtype}"
+        of_many = f" of network {index}" if len(jobs) > 1 else ""
+        refused += [
+            replace(problem, where=problem.where + of_many) for problem in problems_of(program)
+        ]
+        for source in program.inputs:
+            where = f"stimulus of input {source.name}{of_many}"
+            values = stimulus.values.get(source.name)
+            sizes = (
+                (stimulus.samples, source.size),
+                (
+                    stimulus.samples,
+                    stimulus.steps,
+                    source.size,
+                ),
+            )
+            if values is None:
+                what = f"there is none; there are {', '.join(sorted(stimulus.values))}"
+            elif values.shape not in sizes:
+                what = f"shape {values.shape} is neither {sizes[0]} nor {sizes[1]}"
+            elif program.precision == "fixed" and not np.issubdtype(values.dtype, np.integer):
+                what = f"a fixed program needs integer messages, these are {values.dtype}"
+            else:
+                continue
             problems.append(Problem(what, where, "encode the data for this program"))
     if problems:
         raise DataError(*problems)
+    if refused:
+        raise UnsupportedNode(*refused)
 
 
 @contextmanager
@@ -210,8 +230,10 @@ def _await_word(worker: subprocess.Popen[bytes], deadline: float) -> str:
 def _place(jobs: Sequence[tuple[Program, Stimulus]], index: int) -> str:
     program, stimulus = jobs[index]
     which = f"network {index + 1} of {len(jobs)}: " if len(jobs) > 1 else ""
+    entries = ", ".join(source.name for source in program.inputs)
+    exits = ", ".join(dict.fromkeys(output.population for output in program.outputs))
     return (
-        f"{which}{program.input.name} to {program.output.population}, "
+        f"{which}{entries} to {exits}, "
         f"{len(program.populations)} populations, {len(program.projections)} projections, "
         f"{stimulus.samples} samples of {program.run_steps(stimulus.steps)} steps"
     )

@@ -15,21 +15,26 @@ import shutil
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from multiprocessing import current_process, shared_memory
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from ..neurons.models import model_of
+from ..program import Program
 from .compatibility import import_lava
 from .job import (
-    list_records,
+    files_of,
     load_network,
     note_segment,
+    output_field,
     report_failure,
     unlink_segments,
 )
-from .models import PLAN, Plan, watched
+from .models import PLAN, Plan, Read, watched
 from .network import Convolution, build
+from .processes import states_of
 
 
 def _note_segments(job: Path) -> None:
@@ -68,34 +73,45 @@ def _watch_actors(folder: Path, status: int, runtime: Any, names: list[str]) -> 
     look()
 
 
+def _notes(program: Program, name: str, presented: int) -> dict[str, Any]:
+    """What a population's Plan holds beyond that of an input."""
+    population = program.population(name)
+    model, states = model_of(population.neuron), states_of(population, program.precision)
+    reads = []
+    for output in program.outputs:
+        if output.population == name:
+            state = "" if output.readout == "count" else states[model.membrane]
+            first, last = program.window(output, presented)
+            field = output_field(program, output)
+            reads.append(Read(field, state, first, last, output.readout != "last"))
+    clipped = model.clipped if program.precision == "fixed" else ()
+    return {
+        "states": states,
+        "clipped": tuple(states[state] for state in clipped),
+        "reads": tuple(reads),
+    }
+
+
 def run_network(
     lava: SimpleNamespace, folder: Path, status: int, record: bool, convolution: Convolution
 ) -> None:
     """Run all samples of one network as one stream; results go to the folder."""
     program, stimulus = load_network(folder)
     period = program.run_steps(stimulus.steps)
-    files: dict[str, dict[str, str]] = {program.input.name: {"stimulus": "stimulus.npy"}}
-    for made in list_records(program, stimulus, record):
-        files.setdefault(made.owner, {})[made.field] = made.file
     if not stimulus.samples * period:
         return
-    depth = program.population(program.output.population).depth
+    files = files_of(program, stimulus, record)
 
     def annotate(process: Any, name: str) -> None:
-        mine = files.get(name, {}) if not hasattr(process, "a_out") else {}
-        process.proc_params[PLAN] = Plan(
-            name,
-            folder,
-            status,
-            period,
-            mine,
-            (depth + 1, depth + stimulus.steps) if "outputs" in mine else (0, 0),
-            program.output.readout,
-            stimulus.steps,
-        )
+        plan = Plan(name, folder, status, period, stimulus.steps, {})
+        if not hasattr(process, "a_out"):
+            plan = replace(plan, files=files[name])
+            if not program.is_input(name):
+                plan = replace(plan, **_notes(program, name, stimulus.steps))
+        process.proc_params[PLAN] = plan
 
     source = build(lava, program, period, annotate, convolution)
-    models = {p: watched(p, stock) for p, stock in lava.models[program.precision].items()}
+    models = {p: watched(p, model) for p, model in lava.models[program.precision].items()}
     settings = lava.Loihi2SimCfg(
         select_tag="fixed_pt" if program.precision == "fixed" else "floating_pt",
         exception_proc_model_map=models,

@@ -23,7 +23,11 @@ def export(
         str, typer.Option("--model", help="Who builds the model: module:factory.")
     ],
     sample_shape: Annotated[
-        str, typer.Option(help="Sizes of one sample without batch and time, e.g. 1,48,48.")
+        list[str],
+        typer.Option(
+            help="Sizes of one sample without batch and time, e.g. 1,48,48. Once per tensor "
+            "that forward takes, in its order.",
+        ),
     ],
     calibrate: options.Calibrate = None,
     steps: options.Steps = None,
@@ -38,7 +42,7 @@ def export(
     ] = None,
 ) -> Result:
     """Turn a trained checkpoint into a NIR graph."""
-    shape = options.shape(sample_shape)
+    shapes = tuple(options.shape(text) for text in sample_shape)
     options.positive(dt, "--dt")
     assert desk.output is not None  # -o is required
 
@@ -54,7 +58,7 @@ def export(
         samples = load_data(calibrate).x
     graph = export_graph(
         load_model(checkpoint, model),
-        shape,
+        shapes[0] if len(shapes) == 1 else shapes,
         steps=steps,
         dt=dt,
         readout=readout,

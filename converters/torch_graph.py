@@ -27,7 +27,7 @@ from .torch_modules import (
     module_handler,
     uncalibrated_problem,
 )
-from .torch_outputs import CellOutput, State, connect_outputs, output_names
+from .torch_outputs import CellOutput, State, connect_outputs, fields_of, output_names
 from .torch_trace import (
     BATCH,
     OneStep,
@@ -47,6 +47,10 @@ class Traced:
     network: Network
     dt: float
     metadata: dict[str, str | int | float]
+
+
+class _Fields:
+    """A named tuple, which only the model's return value may be."""
 
 
 class _Constant:
@@ -200,6 +204,8 @@ class _Translator:
             return _Constant()
         if node.target is operator.getitem and isinstance(first, CellOutput):
             return first.signal if node.args[1] == 0 else State(first.path)
+        if fields_of(node) is not None:
+            return _Fields()
         states = [value for value in inputs if isinstance(value, State | CellOutput)]
         if states:
             return self.net.refuse(

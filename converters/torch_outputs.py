@@ -44,13 +44,12 @@ def output_names(
     rest: list[Any] = []
     if has_cells and isinstance(result, tuple):  # (output, state)
         result, rest = result[0], list(result[1:])
+    result = fields_of(result) or result
     if isinstance(result, Mapping):
         named = [(str(key), value) for key, value in result.items()]
     elif isinstance(result, tuple | list):
-        fields = getattr(result, "_fields", [f"{OUTPUT}_{n}" for n in range(len(result))])
-        named = list(zip(fields, result, strict=True))
-        named = [(name, value) for name, value in named if value is not None]
-        if len(named) == 1 and not hasattr(result, "_fields"):
+        named = [(f"{OUTPUT}_{n}", v) for n, v in enumerate(result) if v is not None]
+        if len(named) == 1:
             named = [(OUTPUT, named[0][1])]
     else:
         named = [(OUTPUT, result)]
@@ -64,6 +63,15 @@ def output_names(
             (),
         )
     return dict(zip(names, (value for _, value in named), strict=True)), rest
+
+
+def fields_of(value: Any) -> dict[str, Any] | None:
+    """The fields of a named tuple, which torch.fx traces as a call of its class."""
+    target = value.target if isinstance(value, fx.Node) else None
+    if not (isinstance(target, type) and issubclass(target, tuple)):
+        return None
+    names = getattr(target, "_fields", ())
+    return {**dict(zip(names, value.args, strict=False)), **value.kwargs} or None
 
 
 def connect_outputs(

@@ -104,6 +104,8 @@ class Interpreter:
         self.sent: dict[str, Array] = {}
 
     def neuron(self, name: str, node: Any, x: Array) -> Array:
+        if self.rates and node.metadata.get("pooling") == "max":
+            raise ValueError("the sum of rates is not their maximum")
         if self.rates and isinstance(node, nir.IF):
             return np.asarray(np.maximum(x, 0) / node.v_threshold)
         dt, v = self.dt, self.v[name]
@@ -121,11 +123,16 @@ class Interpreter:
             self.v[name] = v
             return np.asarray(v)
         spikes = v > node.v_threshold
-        self.v[name] = np.where(spikes, node.v_reset, v)
+        reset = node.metadata.get("reset", self.graph.metadata.get("reset", "zero"))
+        after = v - node.v_threshold if reset == "subtract" else node.v_reset
+        self.v[name] = np.where(spikes, after, v)
         return np.asarray(spikes, np.float64)
 
-    def step(self, x: Array) -> Array:
-        """One step; returns what arrives at the Output."""
+    def step(self, x: Any) -> Any:
+        """One step; returns what arrives at the Output, by name where there are several.
+
+        `x` is an array, or arrays by the names of the Inputs.
+        """
         fresh: dict[str, Array] = {}
         waiting = list(self.graph.nodes)
         sources = {n: [a for a, b in self.graph.edges if b == n] for n in waiting}
@@ -137,7 +144,8 @@ class Interpreter:
                 node = self.graph.nodes[name]
                 waiting.remove(name)
                 if isinstance(node, nir.Input):
-                    fresh[name] = np.asarray(x, np.float64)
+                    own = x[name] if isinstance(x, dict) else x
+                    fresh[name] = np.asarray(own, np.float64)
                     continue
                 total: Any = sum(fresh.get(s, self.sent.get(s, 0.0)) for s in sources[name])
                 handler: Any = STATELESS.get(type(node))
@@ -145,5 +153,7 @@ class Interpreter:
                     handler(node, total) if handler else self.neuron(name, node, total)
                 )
         self.sent = fresh
-        (output,) = [n for n, node in self.graph.nodes.items() if isinstance(node, nir.Output)]
-        return fresh[output]
+        outputs = [n for n, node in self.graph.nodes.items() if isinstance(node, nir.Output)]
+        if len(outputs) == 1:
+            return fresh[outputs[0]]
+        return {name: fresh[name] for name in outputs}

@@ -294,6 +294,72 @@ def test_reshapes_pools_and_doubled_branches() -> None:
     assert isinstance(graph.nodes["fc"], nir.Affine)
 
 
+def test_a_batch_norm_of_a_sum_is_folded_into_all_its_layers() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(2, 3, 1, bias=False)
+            self.norm = warm(nn.Sequential(nn.BatchNorm2d(3)))
+
+        def forward(self, x: Any) -> Any:
+            return self.norm(self.a(x) + self.b(x))
+
+    torch.manual_seed(0)
+    model = Net().eval()
+    graph = reread(export(model, (2, 5, 5)))
+    graph.metadata["dt"] = 1e-3
+    x = RNG.normal(size=(2, 5, 5))
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(x.astype(np.float32))[None])[0].numpy()
+    np.testing.assert_allclose(Interpreter(graph).step(x), wanted, atol=1e-5)
+    assert set(graph.nodes) == {"input", "a", "b", "output"}
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**31), leak=st.floats(-0.2, 0.2), rest=st.floats(-1, 1))
+def test_a_soft_reset_equals_norses(seed: int, leak: float, rest: float) -> None:
+    """reset_subtract takes v_th off, whatever v_reset is."""
+    from norse.torch.functional.lif_box import LIFBoxParameters
+    from norse.torch.functional.reset import reset_subtract
+    from norse.torch.module.lif_box import LIFBoxCell
+
+    rng = np.random.default_rng(seed)
+    cell = LIFBoxCell(
+        LIFBoxParameters(
+            v_th=torch.from_numpy(rng.uniform(0.05, 0.3, 5).astype(np.float32)),
+            v_leak=torch.tensor(leak),
+            v_reset=torch.tensor(rest),
+            reset_method=reset_subtract,
+        )
+    )
+    graph = export(cell, (5,))
+    (name,) = [n for n in graph.nodes if n not in ("input", "output")]
+    assert graph.nodes[name].metadata == {"reset": "subtract"}
+    assert graph.metadata["reset"] == "zero"
+    assert not graph.nodes[name].v_reset.any()
+    frames = rng.normal(size=(60, 5)) * 3
+    assert (run_nir(graph, frames) != run_torch(cell, frames)).mean() < 0.02
+
+
+def test_a_soft_reset_survives_the_file(tmp_path: Path) -> None:
+    from norse.torch.functional.lif_box import LIFBoxParameters
+    from norse.torch.functional.reset import reset_subtract
+    from norse.torch.module.lif_box import LIFBoxCell
+
+    torch.manual_seed(0)
+    soft = LIFBoxCell(LIFBoxParameters(v_th=torch.tensor(0.1), reset_method=reset_subtract))
+    model = norse.SequentialState(nn.Linear(6, 8), soft, nn.Linear(8, 4), lif_box(0.1))
+    write_graph(export(model, (6,)), tmp_path / "a.nir")
+    graph = read_graph(tmp_path / "a.nir")
+    frames = RNG.normal(size=(60, 6)) * 3
+    wanted = run_torch(model, frames)
+    assert wanted.sum() > 10
+    np.testing.assert_array_equal(run_nir(graph, frames), wanted)
+    hard = read_graph(tmp_path / "a.nir")
+    hard.nodes["1"].metadata.clear()
+    assert (run_nir(hard, frames) != wanted).any()  # the metadata matter
+
+
 def test_model_is_left_as_it_was() -> None:
     model = Faces()
     model.train()

@@ -15,9 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import Problem, UnsupportedNode
-from .formats import ACCUMULATOR, CURRENT, shift
-from .neurons.bounds import BOUNDS, Drive, Extreme, Part, Reach, spikes
+from .formats import ACCUMULATOR, CURRENT, STATE, shift
+from .neurons.bounds import BOUNDS, spikes
+from .neurons.coded import sigma_delta_sum
+from .neurons.cuba_lif import CubaLif
+from .neurons.first_spike import FirstSpike
 from .neurons.models import model_of
+from .neurons.reach import Drive, Extreme, Part, Reach
+from .neurons.sigma_delta import SigmaDelta
 from .program import Input, Population, Program, Projection, Synapse
 from .synapses.sparse import Sparse
 from .targets import Target, load_target
@@ -63,7 +68,9 @@ def message_range(program: Program, name: str, ahead: tuple[str, ...] = ()) -> t
     """
     source = program.source(name)
     if isinstance(source, Input):
-        return int(source.minimum), int(source.maximum)
+        low, high = int(source.minimum), int(source.maximum)
+        # The first change starts at 0.
+        return (min(low - high, low), max(high - low, high)) if source.delta else (low, high)
     kind = model_of(source.neuron).message
     if kind != "graded":
         return (-1, 1) if kind == "ternary" else (0, 1)
@@ -75,6 +82,33 @@ def message_range(program: Program, name: str, ahead: tuple[str, ...] = ()) -> t
         )
     steps = program.run_steps(program.steps)
     return population_bounds(program, source, steps, ahead=(*ahead, name)).reach.message
+
+
+def sum_range(program: Program, name: str, steps: int, one: tuple[int, int]) -> tuple[int, int]:
+    """(lowest, highest) sum of the messages of one source element up to any step.
+
+    Args:
+        program: in integers.
+        name: of an input or population.
+        steps: steps that are executed.
+        one: range of a single message.
+    """
+    source = program.source(name)
+    if isinstance(source, Input):
+        low, high = int(source.minimum), int(source.maximum)
+        times = 1 if source.delta else program.steps
+        return min(low, 0) * times, max(high, 0) * times
+    neuron = source.neuron
+    if isinstance(neuron, SigmaDelta):
+        known = sigma_delta_sum(neuron)
+        if known is not None:
+            return known
+    times = steps
+    if isinstance(neuron, FirstSpike):
+        times = 1 if neuron.ticks else 0
+    elif isinstance(neuron, CubaLif) and neuron.refractory:
+        times = -(-steps // (neuron.refractory + 1))
+    return one[0] * times, one[1] * times
 
 
 def synapse_range(synapse: Synapse, low: int, high: int) -> tuple[Array, Array]:
@@ -109,12 +143,14 @@ def population_bounds(
     accumulator = 0
     for projection in program.into(population.name):
         low, high = message_range(program, projection.source, ahead)
+        sums = sum_range(program, projection.source, steps, (low, high))
         first, last = _sends(program, projection.source, steps, quiet)
         for own, synapse in _bins(projection):
             bottom, top = synapse_range(synapse, low, high)
             accumulator = max(accumulator, int(top.max(initial=0)), -int(bottom.min(initial=0)))
             late = 1 + projection.delay + own
-            reach = (shift(np.asarray(side), projection.exponent) for side in (bottom, top))
+            sides = (bottom, top, *synapse_range(synapse, *sums))
+            reach = (shift(np.asarray(side), projection.exponent) for side in sides)
             parts.append(Part(projection.port, first + late, last + late, *reach))
     drive = Drive(population.size, tuple(parts))
     limits = _target(program.target).limits
@@ -177,6 +213,12 @@ def breaking_input(population: Population, extreme: Extreme, sign: int) -> str:
     )
 
 
+def current_limit(population: Population) -> int:
+    """Most that may arrive in a step: 24 bits, less the shift where the model has one."""
+    own = isinstance(population.neuron, SigmaDelta | FirstSpike)
+    return STATE.maximum if own else CURRENT.maximum
+
+
 def problems(population: Population, bounds: Bounds) -> list[Problem]:
     """Which hard limits the bounds break; v of a spiking population may saturate (counted)."""
     found = []
@@ -191,17 +233,16 @@ def problems(population: Population, bounds: Bounds) -> list[Problem]:
             )
         )
     largest = max(bounds.current, key=lambda extreme: abs(extreme.value))
-    if abs(largest.value) > CURRENT.maximum:
-        found.append(
-            _problem("the current of one step", largest, CURRENT.maximum, population, where)
-        )
+    limit = current_limit(population)
+    if abs(largest.value) > limit:
+        found.append(_problem("the current of one step", largest, limit, population, where))
         return found  # what such a current does to the states says nothing more
     for name, pair in bounds.reach.states.items():
-        limit = bounds.reach.limits.get(name)
+        most = bounds.reach.limits.get(name)
         worst = max(pair, key=lambda extreme: abs(extreme.value))
-        if limit is not None and abs(worst.value) > limit:
+        if most is not None and abs(worst.value) > most:
             title = "the membrane potential of a readout" if name == "v" else name
-            found.append(_problem(title, worst, limit, population, where))
+            found.append(_problem(title, worst, most, population, where))
     return found
 
 

@@ -83,7 +83,13 @@ def compile_graph(
     from .quantise import quantise
 
     measured = calibrate(program, calibration) if calibration is not None else None
-    fixed, bounds, current_errors = quantise(program, measured)
+    fixed, bounds, current_errors = quantise(
+        program,
+        measured,
+        weight_bits=weight_bits,
+        per_channel=chip.thresholds_per_neuron,
+        weight_memory=chip.limits["weight_memory"].value,
+    )
     report = compile_report(program, fixed, bounds, current_errors, measured)
     clipped = [
         Problem(

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .alone import by_itself, part_of
-from .bounds import Bounds
+from .bounds import Bounds, current_limit
 from .data import Samples, count, encode, take
 from .difference import difference
 from .engine import execute
 from .fit import COARSE_THRESHOLD
-from .formats import CURRENT, STATE
+from .formats import STATE
 from .neurons.models import model_of
 from .neurons.quantise import QUANTISE
 from .program import Population, Program
@@ -66,13 +66,16 @@ def _population(fixed: Population, source: Population, bounds: Bounds) -> dict[s
         "scale": float(fixed.scale.min()),
         "scale_largest": float(fixed.scale.max()),
         "scales": int(fixed.scale.size),
-        "threshold": [int(np.min(thresholds)), int(np.max(thresholds))],
+        "threshold": [
+            int(edge) if np.isfinite(edge) else None
+            for edge in (np.min(thresholds), np.max(thresholds))
+        ],
         **_decay_errors(source, fixed),
         "bounds": {
             "accumulator": bounds.accumulator,
             "accumulator_limit": bounds.accumulator_limit,
             "current": [extreme.value for extreme in bounds.current],
-            "current_limit": CURRENT.maximum,
+            "current_limit": current_limit(fixed),
             "state_limit": STATE.maximum,
             **{name: list(pair) for name, pair in bounds.states.items()},
             "v_proven_steps": bounds.proven_steps,
@@ -176,7 +179,7 @@ def compare(population: Population, before: Raster, after: Raster) -> dict[str, 
 def _warnings(name: str, entry: dict[str, Any]) -> list[str]:
     found = []
     least = entry["threshold"][0]
-    if entry["kind"] != "bias" and least < COARSE_THRESHOLD:
+    if entry["kind"] != "bias" and least is not None and least < COARSE_THRESHOLD:
         found.append(
             f"{name}: the threshold is only {least} integer units, so that "
             "rounding shifts spikes; weights are large beside the threshold"

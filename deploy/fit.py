@@ -17,6 +17,7 @@ from ..errors import Problem
 from .bounds import Bounds, breaking_input, population_bounds, problems, smaller
 from .formats import EXPONENT_MAX, STATE, WEIGHT_BITS_MAX, WeightFormat
 from .neurons.arithmetic import STATE_SHIFT
+from .neurons.cuba_lif import CubaLif
 from .neurons.quantise import QUANTISE, SILENT, quantise_neuron
 from .program import Population, Program, Projection
 from .synapses.conv2d import Conv2d
@@ -219,7 +220,8 @@ def candidates(task: Task, shape: Array) -> list[float]:
     full = [TOP * 2.0**e / (largest or 1.0) for e in range(EXPONENT_MAX, SMALLEST, -1)]
     start = float(np.min(getattr(population.neuron, "initial_voltage", np.zeros(1))))
     threshold = QUANTISE[type(population.neuron)].thresholds(population.neuron)
-    if start >= 0 or not np.all(np.isfinite(threshold)):
+    hushed = isinstance(population.neuron, CubaLif) and start < 0
+    if not hushed or not np.all(np.isfinite(threshold)):
         return full
     # A membrane that starts far below 0 must find room there.
     room, least = -SILENT / (-start * 2**STATE_SHIFT), float(np.min(threshold))
@@ -236,7 +238,8 @@ def at_scale(task: Task, scale: Array) -> Fitted | list[Problem]:
     for projection in task.incoming:
         ratio = scale / task.known.message_scale(projection.source)
         bits = task.bits.get(projection.name, WEIGHT_BITS_MAX)
-        quantised = quantise_weights(projection, ratio, bits)
+        exponent_min = QUANTISE[type(neuron)].exponent_min
+        quantised = quantise_weights(projection, ratio, bits, exponent_min)
         if isinstance(quantised, Problem):
             return [quantised]
         projections.append(quantised)

@@ -58,18 +58,23 @@ def meant(projection: Projection, scale: Array) -> Array:
     return weight
 
 
-def least_exponent(scaled: Array, layout: WeightFormat) -> int:
+def least_exponent(
+    scaled: Array, layout: WeightFormat, exponent_min: int = EXPONENT_MIN
+) -> int:
     """The least exponent with which scaled weights fit into mantissas of that layout."""
     mantissa = layout.mantissa
     over = max(
         float(np.max(scaled, initial=0.0)) / max(mantissa.maximum, 1),
         float(np.max(-scaled, initial=0.0)) / max(-mantissa.minimum, 1),
     )
-    return max(ceil(log2(over * SLACK)), EXPONENT_MIN) if over > 0 else EXPONENT_MIN
+    return max(ceil(log2(over * SLACK)), exponent_min) if over > 0 else exponent_min
 
 
 def quantise_weights(
-    projection: Projection, scale: Array, bits: int = WEIGHT_BITS_MAX
+    projection: Projection,
+    scale: Array,
+    bits: int = WEIGHT_BITS_MAX,
+    exponent_min: int = EXPONENT_MIN,
 ) -> Projection | Problem:
     """Mantissas ``round(scale * weight / 2**exponent)`` with the least exponent that fits.
 
@@ -77,6 +82,7 @@ def quantise_weights(
         projection: of a `float` Program.
         scale: as for `meant`; rows of a matrix and channels of a kernel may have their own.
         bits: of the weight format, 1 to 8.
+        exponent_min: least exponent that may be taken.
     """
     synapse, where = projection.synapse, f"projection {projection.name}"
     layout = WeightFormat(bits, 0, sign_mode_of(synapse.weight))
@@ -87,7 +93,7 @@ def quantise_weights(
             "use 2 bits or more, or weights of one sign",
         )
     scaled = synapse.weight * per_weight(synapse, scale)
-    exponent = least_exponent(scaled, layout)
+    exponent = least_exponent(scaled, layout, exponent_min)
     if exponent > EXPONENT_MAX:
         return Problem(
             f"the weights need an exponent of {exponent}; the limit is {EXPONENT_MAX}",

@@ -14,12 +14,23 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import Problem
-from ..formats import BIAS_EXPONENT, BIAS_MANTISSA, DECAY, STATE, THRESHOLD, IntegerFormat
+from ..formats import (
+    BIAS_EXPONENT,
+    BIAS_MANTISSA,
+    DECAY,
+    EXPONENT_MIN,
+    STATE,
+    THRESHOLD,
+)
 from .adaptive_lif import AdaptiveLif
 from .arithmetic import DECAY_UNITY, STATE_SHIFT
+from .coded import first_spike_integers, sigma_delta_integers, sigma_delta_message
 from .cuba_lif import CubaLif
+from .first_spike import FirstSpike
+from .fitting import DoesNotFit, fit_into
 from .models import Neuron
 from .resonator import Resonator
+from .sigma_delta import SigmaDelta
 from .ternary_lif import TernaryLif
 
 if TYPE_CHECKING:
@@ -43,6 +54,8 @@ class Quantisation:
         state_unit: fixed parameters -> units of the membrane per integer current unit.
         message_scale: fixed parameters, scale -> integer value of a message of 1.
         per_neuron: whether neurons of a population may have thresholds of their own.
+        exponent_min: least weight exponent of what arrives; 0 where a sum is kept for ever,
+            and what a right shift loses would stay lost.
     """
 
     integers: Callable[[Population, Array], Neuron | Problem]
@@ -50,35 +63,15 @@ class Quantisation:
     state_unit: Callable[[Any], int] = lambda neuron: 1 << STATE_SHIFT
     message_scale: Callable[[Any, Array], float] = lambda neuron, scale: 1.0
     per_neuron: bool = False
-
-
-class _DoesNotFit(Exception):
-    """Carries the Problem; never leaves this module."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        self.what, self.remedy = what, remedy
+    exponent_min: int = EXPONENT_MIN
 
 
 def quantise_neuron(population: Population, scale: Array) -> Neuron | Problem:
     """The population's parameters at that scale, or what does not fit."""
     try:
         return QUANTISE[type(population.neuron)].integers(population, scale)
-    except _DoesNotFit as problem:
+    except DoesNotFit as problem:
         return Problem(problem.what, f"population {population.name}", problem.remedy)
-
-
-def _fit(number: IntegerFormat, scaled: Array, name: str) -> Array:
-    """Rounded, or refused with the factor that would do."""
-    if number.overflow(scaled):
-        reached = float(np.max(np.abs(scaled)))
-        limit = number.maximum if np.max(scaled) > number.maximum else -number.minimum
-        raise _DoesNotFit(
-            f"the {name} would be {reached:.0f}; the limit is {limit}",
-            f"a scale smaller by {reached / limit:.3g} would do"
-            if limit
-            else "use values of at least 0",
-        )
-    return number.round(scaled)
 
 
 def _decay(fraction: Array, offset: int = 0) -> Array:
@@ -92,7 +85,7 @@ def _bias(bias: Array) -> tuple[Array, int]:
     while BIAS_MANTISSA.overflow(bias / 2**exponent):
         exponent += 1
     if exponent > BIAS_EXPONENT.maximum:
-        raise _DoesNotFit(
+        raise DoesNotFit(
             f"the bias would need an exponent of {exponent}; the limit is "
             f"{BIAS_EXPONENT.maximum}",
             "use smaller biases beside the weights",
@@ -109,7 +102,7 @@ def _cuba_lif(population: Population, scale: Array) -> CubaLif:
     neuron, unit = population.neuron, scale * 2**STATE_SHIFT
     assert isinstance(neuron, CubaLif)
     finite = np.isfinite(neuron.threshold)
-    limited = _fit(THRESHOLD, np.where(finite, neuron.threshold, 0.0) * scale, "threshold")
+    limited = fit_into(THRESHOLD, np.where(finite, neuron.threshold, 0.0) * scale, "threshold")
     bias = np.ones(1) if population.kind == "bias" else neuron.bias_mantissa * unit
     mantissa, exponent = _bias(bias)
     return CubaLif(
@@ -121,7 +114,7 @@ def _cuba_lif(population: Population, scale: Array) -> CubaLif:
         bias_exponent=exponent,
         onset=neuron.onset,
         reset=neuron.reset,
-        reset_voltage=_fit(STATE, neuron.reset_voltage * unit, "reset voltage")
+        reset_voltage=fit_into(STATE, neuron.reset_voltage * unit, "reset voltage")
         if neuron.reset == "value"
         else np.zeros(1, np.int64),
         refractory=neuron.refractory,
@@ -137,8 +130,8 @@ def _ternary_lif(population: Population, scale: Array) -> TernaryLif:
         current_decay=_decay(neuron.current_decay, 1),
         voltage_decay=_decay(neuron.voltage_decay),
         bias_mantissa=mantissa,
-        threshold_high=_fit(THRESHOLD, neuron.threshold_high * scale, "threshold"),
-        threshold_low=-_fit(THRESHOLD, -neuron.threshold_low * scale, "negative threshold"),
+        threshold_high=fit_into(THRESHOLD, neuron.threshold_high * scale, "threshold"),
+        threshold_low=-fit_into(THRESHOLD, -neuron.threshold_low * scale, "negative threshold"),
         initial_voltage=_initial_voltage(neuron.initial_voltage * unit),
         bias_exponent=exponent,
     )
@@ -153,8 +146,8 @@ def _adaptive_lif(population: Population, scale: Array) -> AdaptiveLif:
         voltage_decay=_decay(neuron.voltage_decay),
         threshold_decay=_decay(neuron.threshold_decay),
         refractory_decay=_decay(neuron.refractory_decay),
-        threshold=_fit(THRESHOLD, neuron.threshold * scale, "threshold"),
-        threshold_step=_fit(THRESHOLD, neuron.threshold_step * scale, "threshold step"),
+        threshold=fit_into(THRESHOLD, neuron.threshold * scale, "threshold"),
+        threshold_step=fit_into(THRESHOLD, neuron.threshold_step * scale, "threshold step"),
         bias_mantissa=mantissa,
         bias_exponent=exponent,
     )
@@ -170,7 +163,7 @@ def _resonator(population: Population, scale: Array) -> Resonator:
     return Resonator(
         cosine=rounded[0].astype(np.int64),
         sine=rounded[1].astype(np.int64),
-        threshold=_fit(THRESHOLD, neuron.threshold * scale, "threshold"),
+        threshold=fit_into(THRESHOLD, neuron.threshold * scale, "threshold"),
         reset=neuron.reset,
         state_exponent=STATE_EXPONENT,
     )
@@ -186,5 +179,18 @@ QUANTISE: dict[type, Quantisation] = {
         _resonator,
         lambda neuron: neuron.threshold,
         state_unit=lambda neuron: 1 << int(neuron.state_exponent),
+    ),
+    SigmaDelta: Quantisation(
+        sigma_delta_integers,
+        lambda neuron: np.full(1, np.inf) if neuron.ceiling is None else neuron.ceiling,
+        state_unit=lambda neuron: 1,
+        message_scale=sigma_delta_message,
+        exponent_min=0,
+    ),
+    FirstSpike: Quantisation(
+        first_spike_integers,
+        lambda neuron: neuron.slope if neuron.ticks else np.full(1, np.inf),
+        state_unit=lambda neuron: 1,
+        exponent_min=0,
     ),
 }

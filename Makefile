@@ -14,7 +14,7 @@ PINS := $(wildcard requirements/*.txt)
 PIP_QUIET := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo faces bench test lint format wheel test-upstream clean
+.PHONY: help setup demo faces bench test conformance lint format wheel test-upstream clean
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ bench: $(STAMP)  ## the engine and Lava side by side on the demo's network
 test: $(STAMP)  ## all tests
 	@$(BIN)/python -m pytest -q
 
+# CONFORMANCE_NETWORKS of them (5000) from CONFORMANCE_SEED (0) on, on all cores.
+conformance: $(STAMP)  ## reference == engine == Lava on thousands of random networks
+	@$(BIN)/python -m tests.conformance
+
 lint: $(STAMP)  ## ruff, and mypy --strict through a link named slipway
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -73,6 +77,7 @@ $(STAMP310): pyproject.toml $(PINS)
 	@rm -f $@
 	@test -x $(VENV310)/bin/python || $(PYTHON310) -m venv $(VENV310)
 	@$(VENV310)/bin/python -m pip install $(PIP_QUIET) -r requirements/upstream-3.10.txt
+	@$(VENV310)/bin/python -m pip install $(PIP_QUIET) --no-deps -r requirements/upstream-3.10-no-deps.txt
 	@$(VENV310)/bin/python -m pip install $(PIP_QUIET) --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -140,6 +140,7 @@ def _sigma_delta(to: _Making) -> Any:
         return to.lava.GeneralSigmaDelta(
             **to.common,
             vth=to.value(neuron.threshold),
+            sigma=to.value(neuron.initial),
             bias=to.value(neuron.bias),
             ceiling=None if neuron.ceiling is None else to.value(neuron.ceiling),
             act_mode=mode,
@@ -159,6 +160,7 @@ def _sigma_delta(to: _Making) -> Any:
             **to.common, vth=0, act_mode=mode, spike_exp=0, state_exp=state_exp
         )
         process.bias.init = to.value(neuron.bias)
+        process.sigma.init = to.value(neuron.initial)
     # The constructors would scale it, and lose what is no multiple of that scale.
     process.vth.init = to.value(neuron.threshold)
     return process

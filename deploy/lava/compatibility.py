@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import LavaError
+from ..program import Precision
 from .environment import LAVA_VERSION, lava_command, require_lava, version_of
 
 # Every module that slipway or Lava's own compiler needs later: all are imported at once, so
@@ -91,6 +92,13 @@ _MODELS = {
     ),
     "FirstSpike": (_OWN, "PyFirstSpikeModelFloat", "PyFirstSpikeModelFixed"),
 }
+
+
+PROCESS_NAMES: dict[Precision, tuple[str, ...]] = {
+    "float": tuple(name for name, row in _MODELS.items() if row[1]),
+    "fixed": tuple(name for name, row in _MODELS.items() if row[2]),
+}
+"""Processes that have a model of a precision."""
 
 
 @contextmanager

@@ -18,7 +18,7 @@ _INT32 = 2**31 - 1
 # Lava keeps these in 32 bits and clips none of them.
 _WIDE = {"theta": _INT32, "r": _INT32}
 # What makes a neuron strong by itself.
-_DRIVES = ("bias_mantissa", "bias", "initial_voltage", "reset_voltage", "slope")
+_DRIVES = ("bias_mantissa", "bias", "initial_voltage", "reset_voltage", "slope", "initial")
 
 
 def sent_by(program: Program, stimulus: Stimulus, trace: Trace, source: str) -> Array:

@@ -121,6 +121,7 @@ def sigma_delta(rng: Rng, size: int, period: int) -> SigmaDelta:
         exact=exact,
         onset=onset,
         ceiling=ceiling,
+        initial=_voltage(rng, size),
     )
 
 

@@ -210,6 +210,7 @@ class GeneralSigmaDelta(AbstractProcess):
         *,
         shape: tuple[int, ...],
         vth: Any,
+        sigma: Any = 0,
         bias: Any = 0,
         ceiling: Any = None,
         act_mode: ActivationMode = ActivationMode.RELU,
@@ -238,7 +239,7 @@ class GeneralSigmaDelta(AbstractProcess):
         self.vth = Var(shape=shape, init=vth)
         self.bias = Var(shape=shape, init=bias)
         self.ceiling = Var(shape=shape, init=0 if ceiling is None else ceiling)
-        self.sigma = Var(shape=shape, init=0)
+        self.sigma = Var(shape=shape, init=sigma)
         self.sent = Var(shape=shape, init=0)
         self.activation = Var(shape=shape, init=0)
         self.residue = Var(shape=shape, init=0)
@@ -318,13 +319,12 @@ class FirstSpike(AbstractProcess):
 
     With steps t counted within the sample::
 
-        u[t] = u[t-1] + a_in                     (a_in << 6 in fixed point; no decay)
+        u[t] = u[t-1] + a_in                     (no decay)
         t < fire:                    v += u
         fire <= t < fire + ticks:    v += slope ;  s_out = v > vth, once
         later:                       v is held
 
-    v, slope and vth are in units of v: in fixed point vth is not shifted; v is clipped to 24
-    bits there.
+    All are in units of a_in: nothing is shifted. In fixed point v is clipped to 24 bits.
     """
 
     def __init__(
@@ -354,12 +354,12 @@ class FirstSpike(AbstractProcess):
 class _FirstSpike(_Model):
     states = ("u", "v", "spiked")
     spiked = LavaPyType(np.ndarray, np.int32, precision=1)
-    unit, limit = 1, np.inf
+    limit = np.inf
 
     def advance(self, t: int, a: Any) -> Any:
         """Collect, then rise."""
         ticks_passed = t - self.proc_params["fire"]
-        self.u += self.unit * a
+        self.u += a
         spikes = np.zeros(self.v.shape, bool)
         if ticks_passed < 0:
             self.v[...] = np.clip(self.v + self.u, -self.limit, self.limit)
@@ -390,4 +390,4 @@ class PyFirstSpikeModelFixed(_FirstSpike):
     a_in = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     s_out = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
     u = v = slope = vth = _WHOLE
-    unit, limit = 64, _V_MAX
+    limit = _V_MAX

@@ -1,0 +1,51 @@
+"""The executors on random networks, one after the other: what they disagree in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from slipway.deploy import reference
+from slipway.deploy.engine import execute as fast
+from slipway.deploy.lava import execute_many
+
+from .compare import first_difference
+from .coverage import Coverage
+from .networks import random_case
+
+TIMEOUT = 3600.0
+"""Seconds for one batch on Lava: a batch that hangs, not one on a busy machine."""
+
+
+@dataclass
+class Result:
+    """What a batch of networks gave.
+
+    Attributes:
+        differences: seed and first difference of each network in which something differed.
+        coverage: of all of them.
+    """
+
+    differences: list[tuple[int, str]] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
+
+
+def compare_all(seeds: Sequence[int], *, engine: bool = True, lava: bool = True) -> Result:
+    """reference == engine == Lava on the network of each seed, in every value."""
+    result = Result()
+    cases = [random_case(seed) for seed in seeds]
+    norms = [reference.execute(*case, record=True) for case in cases]
+    for case, norm in zip(cases, norms, strict=True):
+        result.coverage.add(case[0], norm)
+    if engine:
+        for seed, case, norm in zip(seeds, cases, norms, strict=True):
+            difference = first_difference(norm, fast(*case, record=True))
+            if difference:
+                result.differences.append((seed, f"engine: {difference}"))
+    if lava:
+        traces = execute_many(cases, record=True, timeout=TIMEOUT)
+        for seed, norm, trace in zip(seeds, norms, traces, strict=True):
+            difference = first_difference(norm, trace)
+            if difference:
+                result.differences.append((seed, f"Lava: {difference}"))
+    return result

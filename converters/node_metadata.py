@@ -97,6 +97,9 @@ KEYS: dict[str, Key] = {
     "resonator_reset": Key(_LIF, *_text("none", "izhikevich")),
     # An IF behind a SumPool2d: the pair is a max-pool of binary spikes (OR).
     "pooling": Key(("IF",), *_text("max")),
+    # What that max-pool was trained on: spikes as they come (the default), or activations of
+    # ReLUs, which the OR of rate-coded spikes is not the maximum of.
+    "pooling_of": Key(("IF",), *_text("spikes", "rates")),
     "input_encoding": Key(("Input",), *_text(*ENCODINGS)),
     "readout": Key(("Output",), *_text(*READOUTS)),
 }
@@ -109,12 +112,13 @@ _MODELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (),
     ),
     "a resonator (resonator_period)": (("resonator_period", "resonator_reset"), ()),
-    "a max-pool (pooling)": (("pooling",), ("reset",)),
+    "a max-pool (pooling)": (("pooling", "pooling_of"), ("reset",)),
 }
 # Key -> keys without which it says nothing.
 _NEEDS = {
     "reset_offset": ("reset_interval",),
     "resonator_reset": ("resonator_period",),
+    "pooling_of": ("pooling",),
     "threshold_step": ("threshold_tau", "refractory_tau"),
     "threshold_tau": ("threshold_step", "refractory_tau"),
     "refractory_tau": ("threshold_step", "threshold_tau"),

@@ -106,7 +106,8 @@ def maximum(net: Network, call: Call) -> Signal:
 
     v is 0 before each step, since the IF either heard nothing or fired and was reset: the pair
     is the window's OR, step by step. torch pads with minus infinity and this with 0, which is
-    the same for spikes. Behind a ReLU the pair stands between its IF and its Scale.
+    the same for spikes. Behind a ReLU the pair stands between its IF and its Scale: exact where
+    the earlier spike is the larger value, and marked as no maximum of rates.
     """
     options, kernel, stride, padding = _geometry(call, 2)
     wrong = _unlike(call, options, kernel, stride, padding)
@@ -125,6 +126,7 @@ def maximum(net: Network, call: Call) -> Signal:
     net.nodes[name].metadata["pooling"] = "max"
     if spikes is call.source:
         return pooled
+    net.nodes[name].metadata["pooling_of"] = "rates"
     scale = net.activation_scale(call.source)
     return net.add_activation(name, scale, pooled, call.wanted)
 

@@ -301,6 +301,10 @@ def test_a_max_pool_is_read(tmp_path: Path) -> None:
         (pooled("LI"), "metadata pooling needs spikes of 0 and 1, but it pools first"),
         (graph(neuron("IF"), {"pooling": "max"}), "needs one SumPool2d before it, it has fc"),
         (
+            graph(neuron("IF"), {"pooling_of": "rates"}),
+            "metadata pooling_of says nothing without pooling",
+        ),
+        (
             graph(neuron("IF"), {"pooling": "min"}),
             "metadata pooling is 'min', allowed is 'max'",
         ),

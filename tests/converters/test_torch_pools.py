@@ -134,6 +134,7 @@ def test_the_maximum_of_spikes_step_by_step(pools: Any) -> None:
     sums = [a for n in pairs for a, b in graph.edges if b == n]
     assert all(isinstance(graph.nodes[n], nir.SumPool2d) for n in sums)
     assert len(pairs) == len(sums) >= 1
+    assert not any("pooling_of" in graph.nodes[n].metadata for n in pairs)
 
 
 def test_the_maximum_over_one_axis_step_by_step() -> None:
@@ -180,8 +181,8 @@ def test_behind_a_relu_the_pair_pools_its_spikes(branch: bool) -> None:
     assert ("relu_scale" in graph.nodes) == branch
     assert [graph.nodes[n].metadata for n in ("relu", "one", "two")] == [
         {},
-        {"pooling": "max"},
-        {"pooling": "max"},
+        {"pooling": "max", "pooling_of": "rates"},
+        {"pooling": "max", "pooling_of": "rates"},
     ]
     scale = graph.nodes["relu"].v_threshold.flat[0]
     np.testing.assert_allclose(graph.nodes["two_scale"].scale, np.full((4, 2, 2), scale))

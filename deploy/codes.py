@@ -49,7 +49,19 @@ class Coding:
 def rate(
     specs: Mapping[str, NeuronSpec], paths: Sequence[Path], inputs: frozenset[str], ticks: int
 ) -> Coding:
-    """The graph as it is."""
+    """The graph as it is. Raises UnsupportedNode for a max-pool over rates of spikes."""
+    problems = [
+        Problem(
+            "a max-pool over rates has no exact form: the OR of spike trains is their union, "
+            "not the fastest of them",
+            f"node {name} ({spec.kind})",
+            "use --code ttfs, or train with average pooling or a stride",
+        )
+        for name, spec in specs.items()
+        if spec.pools_rates
+    ]
+    if problems:
+        raise UnsupportedNode(*problems)
     return Coding(dict(specs))
 
 

@@ -45,6 +45,7 @@ class NeuronSpec:
         neuron: parameters at precision `float`, without bias, from v = 0.
         filters_current: u keeps a memory, so a constant input is not a constant bias.
         pools: the neuron is the OR of a max-pool over spikes.
+        pools_rates: and these spikes stand for the values of a ReLU.
         bias_gain: factor on biases beside `gain`.
     """
 
@@ -55,6 +56,7 @@ class NeuronSpec:
     neuron: Neuron
     filters_current: bool = False
     pools: bool = False
+    pools_rates: bool = False
     bias_gain: float = 1.0
 
     @property
@@ -198,7 +200,12 @@ def neuron_spec(node: Any, dt: float, reset: str) -> NeuronSpec:
     if "reset_interval" in wishes:
         interval, offset = wishes["reset_interval"], wishes.get("reset_offset", 0)
         neuron = replace(neuron, reset_interval=int(interval), onset=int(offset))
-    return replace(spec, neuron=neuron, pools=str(wishes.get("pooling", "")) == "max")
+    return replace(
+        spec,
+        neuron=neuron,
+        pools=str(wishes.get("pooling", "")) == "max",
+        pools_rates=str(wishes.get("pooling_of", "")) == "rates",
+    )
 
 
 def _one(values: Any) -> Array:

@@ -14,8 +14,8 @@ Rng = np.random.Generator
 class Builder:
     """Grows a chain of nodes, with side branches and loops."""
 
-    def __init__(self, rng: Rng, shape: tuple[int, ...]) -> None:
-        self.rng = rng
+    def __init__(self, rng: Rng, shape: tuple[int, ...], rich: bool = False) -> None:
+        self.rng, self.rich = rng, rich  # rich: neurons that NIR cannot say
         self.nodes: dict[str, Any] = {"input": nir.Input({"input": np.array(shape)})}
         self.edges: list[tuple[str, str]] = []
         self.feedback: set[tuple[str, str]] = set()
@@ -98,7 +98,7 @@ class Builder:
                 if kind == "CubaLIF"
                 else nir.CubaLI(syn, tau, np.ones(shape), leak, w_in=w_in)
             )
-        node.metadata = self.wishes(kind, node) if kind.endswith("IF") else {}
+        node.metadata = self.wishes(kind, node) if self.rich and kind.endswith("IF") else {}
         return self.add(kind.lower(), node, shape)
 
     def wishes(self, kind: str, node: Any) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def random_graph(
     rng = np.random.default_rng(seed)
     image = rng.random() < 0.7
     shape = (int(rng.integers(1, 3)), int(rng.integers(4, 8)), int(rng.integers(4, 8)))
-    build = Builder(rng, shape if image else (int(rng.integers(2, 8)),))
+    build = Builder(rng, shape if image else (int(rng.integers(2, 8)),), rich=True)
     spikes = rng.random() < 0.5
     neurons = ("IF", "LIF", "CubaLIF")
     if image:

@@ -72,18 +72,18 @@ def test_a_network_larger_than_the_chip_is_refused() -> None:
 
 def test_delays_align_paths_of_unequal_depth() -> None:
     edges = [("in", "a"), ("a", "b"), ("b", "c"), ("a", "c"), ("in", "c"), ("b", "b")]
-    hops = align("in", edges)
+    hops = align(["in"], edges)
     assert hops.depth == {"a": 1, "b": 2, "c": 3}
     assert hops.delays == [0, 0, 0, 1, 2, 0]
     assert not hops.late
 
 
 def test_a_loop_through_two_populations_is_said_to_be_late() -> None:
-    hops = align("in", [("in", "a"), ("a", "b"), ("b", "a")])
+    hops = align(["in"], [("in", "a"), ("a", "b"), ("b", "a")])
     assert hops.late == {("b", "a"): 1}
 
 
 def test_a_delay_beyond_the_limit_is_refused() -> None:
     chain = [("in", "n0"), *((f"n{i}", f"n{i + 1}") for i in range(70)), ("in", "n70")]
     with pytest.raises(CapacityExceeded, match=r"needs a delay of 70 steps; the limit is 62"):
-        align("in", chain)
+        align(["in"], chain)

@@ -223,6 +223,13 @@ def test_a_max_pool_has_no_form_in_changes() -> None:
     )
 
 
+def test_a_max_pool_of_rates_is_refused() -> None:
+    graph = pooled(0)[0]
+    lower(graph, dt=DT, steps=4, target="loihi2")  # spikes of a spiking network: exact
+    graph.nodes["or"].metadata["pooling_of"] = "rates"
+    assert "a max-pool over rates has no exact form" in refused(graph, "rate")
+
+
 def test_an_unknown_code() -> None:
     with pytest.raises(UsageError, match=r"there is no code 'phase'"):
         lower(relu_net(0)[0], dt=DT, steps=4, target="loihi2", code="phase")  # type: ignore[arg-type]

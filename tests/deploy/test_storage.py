@@ -72,13 +72,13 @@ def test_a_foreign_file(tmp_path: Path) -> None:
 def test_another_format(tmp_path: Path) -> None:
     path = tmp_path / "a.slip"
     save_file({"w": np.zeros(3)}, path, metadata={"slipway": json.dumps({"format": 99})})
-    with pytest.raises(FileError, match=r"has format 99; this slipway reads format 1"):
+    with pytest.raises(FileError, match=r"has format 99; this slipway reads format 2"):
         load_program(path)
 
 
 def test_a_header_that_misses_an_array(tmp_path: Path) -> None:
     path = tmp_path / "a.slip"
-    header = {"format": 1, "program": {"type": "Dense", "weight": {"array": "gone"}}}
+    header = {"format": 2, "program": {"type": "Dense", "weight": {"array": "gone"}}}
     save_file({"w": np.zeros(3)}, path, metadata={"slipway": json.dumps(header)})
     with pytest.raises(FileError, match=r"is damaged: KeyError\('gone'\)"):
         load_program(path)

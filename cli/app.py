@@ -21,7 +21,7 @@ VERBS: dict[str, str] = {
     "verify": "Compare the engines, value by value.",
     "report": "Estimate energy and time of runs, side by side.",
     "inspect": "Show what is in a graph, a program or a result.",
-    "targets": "List the targets, or the limits of one.",
+    "targets": "List the targets, or what is legal and the limits of one.",
     "costs": "List the cost models, or the constants of one.",
     "doctor": "Say what is installed and how to install the rest.",
     "train": "Train a student network.",

@@ -24,6 +24,8 @@ def check(
     target: options.Target = "loihi2",
     dt: options.Dt = None,
     code: options.Code = "rate",
+    reset: options.Reset = None,
+    input_encoding: options.Encoding = None,
 ) -> Result:
     """Say of each node whether the target can run it.
 
@@ -31,10 +33,11 @@ def check(
     """
     options.positive(dt, "--dt")
 
-    from ..converters.read import read_graph
     from ..deploy.check import check_graph
+    from .inputs import read_graph
 
-    facts = check_graph(read_graph(graph, dt=dt), target, code=code).as_json()
+    source = read_graph(graph, dt, reset, input_encoding)
+    facts = check_graph(source, target, code=code).as_json()
 
     def show(console: Console) -> None:
         nodes = [

@@ -33,6 +33,8 @@ def compile(
     dt: options.Dt = None,
     code: options.Code = "rate",
     weight_bits: options.WeightBits = None,
+    reset: options.Reset = None,
+    input_encoding: options.Encoding = None,
 ) -> Result:
     """Turn a NIR graph into a program for a target.
 
@@ -41,17 +43,16 @@ def compile(
     options.positive(dt, "--dt")
     assert desk.output is not None  # -o is required
 
-    from ..converters.read import read_graph
     from ..deploy.compile import compile_graph
     from ..deploy.storage import save_program
-    from .inputs import provenance
+    from .inputs import provenance, read_graph
 
     samples = None
     if calibrate is not None:
         from ..deploy.data import load_data
 
         samples = load_data(calibrate).x
-    source = read_graph(graph, dt=dt)
+    source = read_graph(graph, dt, reset, input_encoding)
     with desk.progress(f"compiling {graph} for {target}"):
         program = compile_graph(
             source,

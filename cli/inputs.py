@@ -1,4 +1,4 @@
-"""Where a result came from: the command and the files, for `provenance`."""
+"""What comes in: graphs with what their files do not say, and where a result came from."""
 
 from __future__ import annotations
 
@@ -20,3 +20,19 @@ def provenance(**files: Path | None) -> dict[str, Any]:
     }
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     return {"slipway": __version__, "command": command, **hashes}
+
+
+def read_graph(
+    path: Path, dt: float | None, reset: str | None = None, encoding: str | None = None
+) -> Any:
+    """A NIR graph; reset mode and input encoding as the user states them, else as the file."""
+    from ..converters.read import read_graph as read
+
+    graph = read(path, dt=dt)
+    if reset is not None:
+        graph.metadata["reset"] = reset
+    if encoding is not None:
+        graph.metadata["input_encoding"] = encoding
+        for node in graph.nodes.values():
+            node.metadata.pop("input_encoding", None)
+    return graph

@@ -33,6 +33,16 @@ WeightBits: TypeAlias = Annotated[
         help="Width of all weights; else 8, less where the target's memory needs it.",
     ),
 ]
+Reset: TypeAlias = Annotated[
+    Literal["zero", "subtract"] | None,
+    typer.Option(
+        "--reset", help="What a spike does to the membrane; NIR files often cannot say it."
+    ),
+]
+Encoding: TypeAlias = Annotated[
+    Literal["current", "spikes"] | None,
+    typer.Option("--input-encoding", help="Whether the inputs carry values or spikes."),
+]
 Dt: TypeAlias = Annotated[
     float | None,
     typer.Option("--dt", help="Seconds of the network's time per step, e.g. 1e-3."),

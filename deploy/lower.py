@@ -28,10 +28,11 @@ Array = npt.NDArray[Any]
 def node_problems(graph: Any, dt: float) -> dict[str, Problem]:
     """Every node that cannot be compiled, by name: unknown type or impossible parameters."""
     found: dict[str, Problem] = {}
+    reset = str(dict(getattr(graph, "metadata", {}) or {}).get("reset", "zero"))
     for name, node in graph.nodes.items():
         kind = type(node)
         if kind in NEURONS:
-            problems = neuron_problems(name, node, dt)
+            problems = neuron_problems(name, node, dt, reset)
             if problems:
                 found[name] = Problem(
                     "; ".join(p.what for p in problems),

@@ -23,15 +23,17 @@ _MODEL_NAMES = {
 _TAUS = ("tau", "tau_syn", "tau_mem", "threshold_tau", "refractory_tau")
 
 
-def neuron_problems(name: str, node: Any, dt: float) -> list[Problem]:
-    """What makes a NIR neuron impossible to run at that dt."""
+def neuron_problems(
+    name: str, node: Any, dt: float, graph_reset: str = "zero"
+) -> list[Problem]:
+    """What makes a NIR neuron impossible to run at that dt, in a graph of that reset mode."""
     where = f"node {name} ({type(node).__name__})"
     wishes = dict(getattr(node, "metadata", None) or {})
     found = [
         *_time_constants(node, wishes, dt),
-        *_reset(node, wishes),
+        *_reset(node, str(wishes.get("reset", graph_reset))),
         *_thresholds(node),
-        *_combinations(node, wishes, dt),
+        *_combinations(node, wishes, dt, graph_reset),
     ]
     return [Problem(what, where, remedy) for what, remedy in found]
 
@@ -52,7 +54,9 @@ def _time_constants(
             )
 
 
-def _reset(node: Any, wishes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _reset(node: Any, reset: str) -> Iterator[tuple[str, str]]:
+    if reset not in ("zero", "subtract"):
+        yield f"reset {reset!r} is unknown", "use zero or subtract"
     v_reset = getattr(node, "v_reset", None)
     if v_reset is None or not np.any(v_reset):
         return
@@ -65,7 +69,7 @@ def _reset(node: Any, wishes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "spike at every step",
             "use a v_reset below the threshold",
         )
-    if str(wishes.get("reset", "")) == "subtract":
+    if reset == "subtract":
         yield (
             "reset by subtraction and a v_reset other than 0 exclude each other",
             "drop one of them",
@@ -83,7 +87,9 @@ def _thresholds(node: Any) -> Iterator[tuple[str, str]]:
             )
 
 
-def _combinations(node: Any, wishes: Mapping[str, Any], dt: float) -> Iterator[tuple[str, str]]:
+def _combinations(
+    node: Any, wishes: Mapping[str, Any], dt: float, graph_reset: str
+) -> Iterator[tuple[str, str]]:
     models = [key for key in _UNIFORM if key in wishes]
     if len(models) > 1:
         yield (
@@ -106,7 +112,10 @@ def _combinations(node: Any, wishes: Mapping[str, Any], dt: float) -> Iterator[t
                 "use one value, or split the population",
             )
         lost = [k for k in ("refractory", "reset_interval") if k in wishes]
-        lost += ["reset"] if str(wishes.get("reset", "zero")) != "zero" else []
+        # The membrane of the other two models is not reset at all, whatever the graph says.
+        resets = graph_reset if key == "negative_threshold" else "zero"
+        soft = str(wishes.get("reset", resets)) == "subtract"
+        lost += ["reset by subtraction"] if soft else []
         lost += ["v_reset"] if np.any(getattr(node, "v_reset", 0)) else []
         if lost:
             yield f"a {title} neuron has no {', no '.join(lost)}", "drop it"

@@ -137,7 +137,7 @@ def test_verify_says_where_the_first_mismatch_is(
     def wrong(*arguments: object, **options: object) -> object:
         trace = honest(*arguments, **options)
         name = next(iter(trace.rasters))
-        trace.rasters[name].u[3, 1, 2] += 7
+        trace.rasters[name].states["u"][3, 1, 2] += 7
         return trace
 
     monkeypatch.setitem(run.EXECUTORS, "fast", wrong)

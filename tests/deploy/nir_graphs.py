@@ -228,6 +228,11 @@ def random_graph(
     metadata = {"dt": DT, "steps": steps, "input_encoding": "spikes" if spikes else "current"}
     if rng.random() < 0.2:
         metadata["reset"] = "subtract"
+        for node in build.nodes.values():
+            if np.any(getattr(node, "v_reset", 0)):
+                node.v_reset = np.zeros_like(node.v_reset)
+            if "negative_threshold" in node.metadata:
+                node.metadata["reset"] = "zero"
     x = {
         name: rng.random((steps, *node.input_type["input"]))
         for name, node in build.nodes.items()

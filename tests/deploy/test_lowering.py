@@ -149,6 +149,13 @@ def test_impossible_neurons_are_refused_with_the_reason() -> None:
     assert "reset by subtraction and a v_reset other than 0 exclude each other" in refused(
         graph
     )
+    node.metadata, graph.metadata["reset"] = {}, "subtract"
+    assert "reset by subtraction and a v_reset other than 0 exclude each other" in refused(
+        graph
+    )
+    graph.metadata["reset"] = "delayed"
+    assert "reset 'delayed' is unknown" in refused(graph)
+    graph.metadata["reset"] = "zero"
     node.v_reset, node.metadata = np.zeros(3), {}
     node.v_threshold = np.full(3, -1.0)
     assert "v_threshold = -1 is negative" in refused(graph)
@@ -156,7 +163,10 @@ def test_impossible_neurons_are_refused_with_the_reason() -> None:
     for metadata, text in (
         ({"negative_threshold": -0.5, "threshold_step": 0.1}, "name two neuron models at once"),
         ({"negative_threshold": -0.5, "refractory": DT}, "neuron has no refractory"),
-        ({"negative_threshold": -0.5, "reset": "subtract"}, "ternary LIF neuron has no reset"),
+        (
+            {"negative_threshold": -0.5, "reset": "subtract"},
+            "ternary LIF neuron has no reset by subtraction",
+        ),
         ({"negative_threshold": np.array([-0.5, -0.4, -0.3])}, "has one negative_threshold"),
         ({"refractory": np.array([1.0, 2.0, 3.0]) * DT}, "is not the same for all neurons"),
         ({"refractory": 1.5 * DT}, "is 1.5 steps of 0.001 s; it must be a whole number"),

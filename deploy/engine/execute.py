@@ -9,37 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..neurons.cuba_lif import STATE_SHIFT
-from ..program import Population, Program, Projection
-from ..synapses.conv2d import Conv2d
+from ..neurons.models import NeuronModel, model_of
+from ..program import Output, Population, Program
+from ..reference import message_type
 from ..trace import Raster, Stimulus, Trace
 from . import kernels
+from .layout import Source, Synapses, order_of, prepare
+from .packing import Update, update_of
 
 Array = npt.NDArray[Any]
 
 BATCH_BYTES = 256 * 2**20
-"""Memory for the states of one batch of samples."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Synapse:
-    """A projection prepared for the kernels: weights channels last, exponent folded if >= 0."""
-
-    projection: Projection
-    accumulate: Callable[[Array, Array], None]
-    shift: int  # right shift still to be applied to the sum; 0 if none
-
-
-@dataclass(slots=True)
-class _State:
-    """What one population carries from step to step; (B, n), channels last."""
-
-    u: Array
-    v: Array
-    spikes: Array
-    messages: Array
-    saturated: Array
-    arriving: list[Array]  # ring by step
+"""Memory for the states and arriving currents of one batch of samples."""
+BATCH_SAMPLES = 256
 
 
 def execute(
@@ -54,13 +36,12 @@ def execute(
     Args:
         program: what to run.
         stimulus: encoded samples.
-        record: keep s, u and v of every population at every step.
+        record: keep messages and states of every population at every step.
         progress: called with the number of samples finished so far.
     """
     runner = _Runner(program)
-    size = sum(p.size for p in program.populations) + program.input.size
-    per_sample = size * (24 + 8 * runner.ring)
-    batch = int(np.clip(BATCH_BYTES // max(per_sample, 1), 1, 256))
+    batch = BATCH_BYTES // max(runner.bytes_per_sample(stimulus), 1)
+    batch = int(np.clip(batch, 1, BATCH_SAMPLES))
     parts = []
     for start in range(0, stimulus.samples, batch):
         parts.append(runner.run(stimulus.part(start, start + batch), record))
@@ -69,10 +50,49 @@ def execute(
     return parts[0] if len(parts) == 1 else _join(parts)
 
 
-def channels_last(shape: tuple[int, ...]) -> Array:
-    """Index such that flat[index] turns C, H, W order into H, W, C order."""
-    index = np.arange(int(np.prod(shape)))
-    return index.reshape(shape).transpose(1, 2, 0).reshape(-1) if len(shape) == 3 else index
+@dataclass(frozen=True, slots=True)
+class _Neurons:
+    """A population prepared for the kernels.
+
+    Attributes:
+        population, model: parameters, and their row in the table of models.
+        update: kernel and options.
+        rows: the kernel's parameters (k, n), channels last.
+        start: states before step 1, each (1, n), channels last.
+        message: type of its messages.
+        rings: steps that the currents of each port are kept for: a current arrives at most
+            that many steps after the step of its message.
+    """
+
+    population: Population
+    model: NeuronModel
+    update: Update
+    rows: Array
+    start: tuple[Array, ...]
+    message: Any
+    rings: tuple[int, ...]
+
+    @property
+    def membrane(self) -> int:
+        """Index of the state that an output reads."""
+        return self.model.states(self.population.neuron).index(self.model.membrane)
+
+
+@dataclass(frozen=True, slots=True)
+class _Activity:
+    """What one population carries from step to step; (B, n), channels last.
+
+    Attributes:
+        states, sent, counts, saturated: as the kernels take them.
+        arriving: for each port a ring (steps, B, n): what arrives in step t is in slot
+            t modulo steps.
+    """
+
+    states: tuple[Array, ...]
+    sent: Array
+    counts: Array
+    saturated: Array
+    arriving: tuple[Array, ...]
 
 
 class _Runner:
@@ -82,211 +102,224 @@ class _Runner:
         self.program = program
         self.fixed = program.precision == "fixed"
         self.number: Any = np.int32 if self.fixed else np.float64
-        self.order = {program.input.name: channels_last(program.input.shape)}
-        self.order |= {p.name: channels_last(p.shape) for p in program.populations}
-        self.inverse = {name: np.argsort(order) for name, order in self.order.items()}
-        self.ring = 2 + max((p.delay for p in program.projections), default=0)
-        self.synapses = [self._synapse(p) for p in program.projections]
-        self.parameters = {p.name: self._parameters(p) for p in program.populations}
+        self.wide: Any = np.int64 if self.fixed else np.float64
+        self.orders = {
+            s.name: order_of(s.shape) for s in (*program.inputs, *program.populations)
+        }
+        self.synapses = [prepare(p, self.orders, self.number) for p in program.projections]
+        self.neurons = {p.name: self._neurons(p) for p in program.populations}
 
-    def _synapse(self, projection: Projection) -> _Synapse:
-        synapse = projection.synapse
-        weight: Array = synapse.weight.astype(self.number)
-        exponent = synapse.exponent if self.fixed else 0
-        if exponent > 0:
-            weight = weight << exponent
-        shift = max(-exponent, 0)
-        if isinstance(synapse, Conv2d):
-            return _Synapse(projection, _convolution(synapse, weight), shift)
-        rows = self.order[projection.source]
-        columns = self.order[projection.target]
-        table = np.ascontiguousarray(weight[columns][:, rows].T)
-        return _Synapse(projection, lambda x, total: kernels.dense(x, table, total), shift)
+    def _neurons(self, population: Population) -> _Neurons:
+        neuron, order = population.neuron, self.orders[population.name].last
+        model, update = model_of(neuron), update_of(neuron, self.fixed)
+        rows = [np.broadcast_to(row, (population.size,))[order] for row in update.rows]
+        start = model.fresh(neuron, (1, population.size), np.dtype(self.wide))
+        into = self.program.into(population.name)
+        return _Neurons(
+            population,
+            model,
+            update,
+            np.stack(rows).astype(self.wide),
+            tuple(values[:, order].astype(self.number) for values in start),
+            np.uint8 if model.message == "spike" else self.number,
+            tuple(
+                1 + max((p.longest_delay for p in into if p.port == port), default=0)
+                for port in model.ports
+            ),
+        )
 
-    def _parameters(self, population: Population) -> Array:
-        neuron = population.neuron
-        if self.fixed:
-            bias = neuron.bias_mantissa.astype(np.int64) << neuron.bias_exponent
-            threshold = neuron.threshold.astype(np.int64) << STATE_SHIFT
-        else:
-            bias, threshold = neuron.bias_mantissa, neuron.threshold
-        rows = [neuron.current_decay, neuron.voltage_decay, bias, threshold]
-        full = [np.broadcast_to(row, (population.size,)) for row in rows]
-        dtype = np.int64 if self.fixed else np.float64
-        return np.stack(full).astype(dtype)[:, self.order[population.name]].copy()
+    def bytes_per_sample(self, stimulus: Stimulus) -> int:
+        """Memory that one sample of a batch needs."""
+        number = np.dtype(self.number).itemsize
+        total = sum(2 * number * spec.size for spec in self.program.inputs)
+        for each in self.neurons.values():
+            states = len(each.start) + sum(each.rings)
+            message = np.dtype(each.message).itemsize
+            total += each.population.size * (number * states + message + 4)
+        for synapses in self.synapses:
+            sums = number * synapses.slots * synapses.projection.synapse.out_size
+            total += sums if self._constant(synapses, stimulus) else 0
+        return total + number * self._scratch(stimulus)
 
-    def _fresh(self, population: Population, samples: int) -> _State:
-        shape = (samples, population.size)
-        start = np.broadcast_to(population.neuron.initial_voltage, (population.size,))
-        v = np.tile(start[self.order[population.name]].astype(self.number), (samples, 1))
-        return _State(
-            u=np.zeros(shape, self.number),
-            v=v,
-            spikes=np.zeros(shape, np.uint8),
-            messages=np.zeros(shape, np.int32),
-            saturated=np.zeros(samples, np.int64),
-            arriving=[np.zeros(shape, self.number) for _ in range(self.ring)],
+    def _constant(self, synapses: Synapses, stimulus: Stimulus) -> bool:
+        """Whether a frame sends the same messages at every step."""
+        values = stimulus.values.get(synapses.projection.source)
+        return values is not None and values.ndim == 2
+
+    def _scratch(self, stimulus: Stimulus) -> int:
+        """Most sums of one projection that wait for a shift."""
+        return max(
+            (
+                s.slots * s.projection.synapse.out_size
+                for s in self.synapses
+                if s.shift and not self._constant(s, stimulus)
+            ),
+            default=0,
         )
 
     def run(self, stimulus: Stimulus, record: bool) -> Trace:
         program, samples = self.program, stimulus.samples
         steps = program.run_steps(stimulus.steps)
-        states = {p.name: self._fresh(p, samples) for p in program.populations}
-        source = _Source(stimulus, self.order[program.input.name], self.number)
-        last = program.population(program.output.population)
-        window = np.zeros((samples, last.size), np.int64 if self.fixed else np.float64)
-        tape = {
-            p.name: Raster(
-                np.zeros((samples, steps, p.size), bool),
-                np.zeros((samples, steps, p.size), self.number),
-                np.zeros((samples, steps, p.size), self.number),
-            )
-            for p in program.populations
-            if record
+        batch = _Batch(self, stimulus)
+        windows = {
+            o.name: np.zeros((samples, program.population(o.population).size), self.wide)
+            for o in program.outputs
         }
-        constant: dict[str, Array] | None = {} if source.frames else None
+        tape = {n: self._tape(n, samples, steps) for n in self.neurons if record}
         for t in range(1, steps + 1):
-            for population in program.populations:
-                state = states[population.name]
-                self._update(population, state, t)
+            for name, neurons in self.neurons.items():
+                batch.update(neurons, t)
                 if record:
-                    self._record(tape[population.name], population.name, state, t)
-            messages = source.at(t)
-            for synapse in self.synapses:
-                self._transmit(synapse, messages, states, t, constant)
-            if last.depth < t <= last.depth + stimulus.steps:
-                self._read(window, states[last.name])
-        outputs: Array = window[:, self.inverse[last.name]]
-        if program.output.readout == "mean" and not self.fixed:
-            outputs = outputs / stimulus.steps
-        counts = {program.input.name: source.count()}
-        for name, state in states.items():
-            counts[name] = state.messages[:, self.inverse[name]].astype(np.int64)
-        saturated = {name: state.saturated for name, state in states.items()}
-        return Trace(outputs, counts, saturated, steps, tape)
-
-    def _update(self, population: Population, state: _State, t: int) -> None:
-        kernel = kernels.cuba_lif_fixed if self.fixed else kernels.cuba_lif_float
-        kernel(
-            state.arriving[t % self.ring],
-            state.u,
-            state.v,
-            state.spikes,
-            state.messages,
-            state.saturated,
-            self.parameters[population.name],
-            population.neuron.onset == t,
+                    self._record(tape[name], neurons, batch.activity[name], t)
+            for synapses in self.synapses:
+                batch.transmit(synapses, t)
+            for output in program.outputs:
+                first, last = program.window(output, stimulus.steps)
+                if first <= t <= last:
+                    neurons = self.neurons[output.population]
+                    _read(windows[output.name], output, neurons, batch.activity)
+        return Trace(
+            {o.name: self._result(o, windows[o.name], stimulus) for o in program.outputs},
+            batch.messages(),
+            {name: activity.saturated for name, activity in batch.activity.items()},
+            steps,
+            tape,
         )
 
-    def _transmit(
-        self,
-        synapse: _Synapse,
-        messages: Array,
-        states: dict[str, _State],
-        t: int,
-        constant: dict[str, Array] | None,
-    ) -> None:
-        """Sum this step's messages into the step in which they arrive.
+    def _result(self, output: Output, window: Array, stimulus: Stimulus) -> Array:
+        values: Array = window[:, self.orders[output.population].first]
+        mean = output.readout == "mean" and not self.fixed
+        return values / stimulus.steps if mean else values
 
-        `constant` keeps the sums of a frame, which is the same at every step.
-        """
-        projection = synapse.projection
-        from_input = projection.source == self.program.input.name
-        sent = messages if from_input else states[projection.source].spikes
-        if not sent.any():
-            return
-        target = states[projection.target]
-        arriving = target.arriving[(t + 1 + projection.delay) % self.ring]
-        kept = constant if from_input else None
-        if not synapse.shift and kept is None:
-            synapse.accumulate(sent, arriving)
-            return
-        total = kept.get(projection.name) if kept is not None else None
-        if total is None:
-            total = np.zeros_like(arriving)
-            synapse.accumulate(sent, total)
-            if kept is not None:
-                kept[projection.name] = total
-        if self.fixed:
-            kernels.add_shifted(total, -synapse.shift, arriving)
-        else:
-            kernels.add(total, arriving)
-
-    def _read(self, window: Array, state: _State) -> None:
-        if self.program.output.readout == "count":
-            window += state.spikes
-        elif self.program.output.readout == "last":
-            window[:] = state.v
-        else:
-            window += state.v
-
-    def _record(self, raster: Raster, name: str, state: _State, t: int) -> None:
-        inverse = self.inverse[name]
-        raster.s[:, t - 1] = state.spikes[:, inverse]
-        raster.u[:, t - 1] = state.u[:, inverse]
-        raster.v[:, t - 1] = state.v[:, inverse]
-
-
-def _convolution(synapse: Conv2d, weight: Array) -> Callable[[Array, Array], None]:
-    groups = synapse.groups
-    out, per_group = weight.shape[:2]
-    channels, height, width = synapse.input_shape
-    _, out_h, out_w = synapse.output_shape
-    taps = weight.reshape(groups, out // groups, per_group, *weight.shape[2:])
-    taps = np.ascontiguousarray(taps.transpose(3, 4, 0, 2, 1))
-    stride, padding, dilation = (
-        np.array(pair, np.int64) for pair in (synapse.stride, synapse.padding, synapse.dilation)
-    )
-
-    def accumulate(x: Array, total: Array) -> None:
-        kernels.conv2d(
-            x.reshape(-1, height, width, groups, per_group),
-            taps,
-            total.reshape(-1, out_h, out_w, groups, out // groups),
-            stride,
-            padding,
-            dilation,
+    def _tape(self, name: str, samples: int, steps: int) -> Raster:
+        neurons = self.neurons[name]
+        shape = (samples, steps, neurons.population.size)
+        states = neurons.model.states(neurons.population.neuron)
+        return Raster(
+            np.zeros(shape, message_type(self.program, neurons.model.message)),
+            {state: np.zeros(shape, self.number) for state in states},
         )
 
-    assert channels == groups * per_group
-    return accumulate
+    def _record(self, raster: Raster, neurons: _Neurons, activity: _Activity, t: int) -> None:
+        first = self.orders[neurons.population.name].first
+        raster.s[:, t - 1] = activity.sent[:, first]
+        for kept, values in zip(raster.states.values(), activity.states, strict=True):
+            kept[:, t - 1] = values[:, first]
 
 
-class _Source:
-    """The input's messages in the kernels' layout."""
+class _Batch:
+    """A batch of samples on its way through the steps."""
 
-    def __init__(self, stimulus: Stimulus, order: Array, number: Any) -> None:
-        self.stimulus, self.order, self.number = stimulus, order, number
-        self.frames = stimulus.values.ndim == 2
-        self.frame = self._arrange(stimulus.values) if self.frames else None
-        self.silence = self._arrange(np.zeros_like(stimulus.at(stimulus.steps + 1)))
+    def __init__(self, runner: _Runner, stimulus: Stimulus) -> None:
+        self.runner, self.stimulus = runner, stimulus
+        samples, number = stimulus.samples, runner.number
+        self.sources = {
+            spec.name: Source(stimulus, spec.name, runner.orders[spec.name], number)
+            for spec in runner.program.inputs
+        }
+        self.activity = {n: self._fresh(each) for n, each in runner.neurons.items()}
+        # What a frame's messages sum up to, which is the same at every step.
+        self.constant: dict[str, Array] = {}
+        # Sums of one projection before their shift; zero between two projections.
+        self.scratch = np.zeros(samples * runner._scratch(stimulus), number)
 
-    def _arrange(self, values: Array) -> Array:
-        return np.ascontiguousarray(values[:, self.order].astype(self.number))
+    def _fresh(self, neurons: _Neurons) -> _Activity:
+        samples, size = self.stimulus.samples, neurons.population.size
+        return _Activity(
+            tuple(np.tile(values, (samples, 1)) for values in neurons.start),
+            np.zeros((samples, size), neurons.message),
+            np.zeros((samples, size), np.int32),
+            np.zeros(samples, np.int64),
+            tuple(np.zeros((r, samples, size), self.runner.number) for r in neurons.rings),
+        )
 
-    def at(self, t: int) -> Array:
-        if t > self.stimulus.steps:
-            return self.silence
-        return self.frame if self.frame is not None else self._arrange(self.stimulus.at(t))
+    def update(self, neurons: _Neurons, t: int) -> None:
+        """Step t of one population."""
+        activity = self.activity[neurons.population.name]
+        neurons.update.kernel(
+            tuple(ring[t % len(ring)] for ring in activity.arriving),
+            activity.states,
+            activity.sent,
+            activity.counts,
+            activity.saturated,
+            neurons.rows,
+            neurons.update.options(t),
+        )
 
-    def count(self) -> Array:
-        values, steps = self.stimulus.values, self.stimulus.steps
-        if self.frames:
-            return np.asarray(values != 0, np.int64) * steps
-        return np.asarray(np.count_nonzero(values, axis=1), np.int64)
+    def transmit(self, synapses: Synapses, t: int) -> None:
+        """Sum the messages of step t into the steps in which they arrive."""
+        projection = synapses.projection
+        source = self.sources.get(projection.source)
+        sent = source.at(t) if source else self.activity[projection.source].sent
+        if sent is None or not sent.any():
+            return
+        port = self.runner.neurons[projection.target].model.ports.index(projection.port)
+        ring = self.activity[projection.target].arriving[port]
+        first = (t + 1 + projection.delay) % len(ring)
+        if source and source.frame is not None:
+            sums = self._constant(synapses, sent, ring.shape)
+            for delay in synapses.delays:
+                kernels.add(sums[delay], ring[(first + delay) % len(ring)])
+        elif not synapses.shift:
+            synapses.accumulate(sent, ring, first)
+        else:
+            shape = (synapses.slots, *ring.shape[1:])
+            sums = self.scratch[: int(np.prod(shape))].reshape(shape)
+            synapses.accumulate(sent, sums, 0)
+            for delay in synapses.delays:
+                arriving = ring[(first + delay) % len(ring)]
+                kernels.take_shifted(sums[delay], synapses.shift, arriving)
+
+    def _constant(self, synapses: Synapses, sent: Array, ring: tuple[int, ...]) -> Array:
+        name = synapses.projection.name
+        if name not in self.constant:
+            sums = np.zeros((synapses.slots, *ring[1:]), self.runner.number)
+            synapses.accumulate(sent, sums, 0)
+            if synapses.shift:
+                sums >>= synapses.shift
+            self.constant[name] = sums
+        return self.constant[name]
+
+    def messages(self) -> dict[str, Array]:
+        """Messages other than 0 of every source, int64 (B, n)."""
+        found = {name: source.count() for name, source in self.sources.items()}
+        for name, activity in self.activity.items():
+            counts = activity.counts[:, self.runner.orders[name].first]
+            found[name] = counts.astype(np.int64)
+        return found
+
+
+def _read(
+    window: Array, output: Output, neurons: _Neurons, activity: dict[str, _Activity]
+) -> None:
+    """Count, keep or sum what an output reads in this step."""
+    of = activity[output.population]
+    if output.readout == "count":
+        window += of.sent
+    elif output.readout == "last":
+        window[:] = of.states[neurons.membrane]
+    else:
+        window += of.states[neurons.membrane]
 
 
 def _join(parts: list[Trace]) -> Trace:
+    """The traces of all batches, one behind the other."""
     first = parts[0]
+
+    def joined(of: Callable[[Trace], Any]) -> dict[str, Array]:
+        return {k: np.concatenate([of(part)[k] for part in parts]) for k in of(first)}
+
+    rasters = {
+        name: Raster(
+            np.concatenate([part.rasters[name].s for part in parts]),
+            joined(lambda part, name=name: part.rasters[name].states),  # type: ignore[misc]
+        )
+        for name in first.rasters
+    }
     return Trace(
-        np.concatenate([p.outputs for p in parts]),
-        {k: np.concatenate([p.messages[k] for p in parts]) for k in first.messages},
-        {k: np.concatenate([p.saturated[k] for p in parts]) for k in first.saturated},
+        joined(lambda part: part.outputs),
+        joined(lambda part: part.messages),
+        joined(lambda part: part.saturated),
         first.executed_steps,
-        {
-            k: Raster(
-                *(np.concatenate([getattr(p.rasters[k], f) for p in parts]) for f in "suv")
-            )
-            for k in first.rasters
-        },
+        rasters,
     )

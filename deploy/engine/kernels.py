@@ -1,13 +1,13 @@
-"""The engine's loops, compiled by numba. Samples in parallel; all arrays channels last.
+"""The synapses' loops, compiled by numba. Samples in parallel; all arrays channels last.
 
-A message that is zero costs one comparison: the work follows the spikes.
+A message that is zero costs one comparison: the work follows the spikes. What is compiled is
+what is called: a network without convolutions compiles none.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import njit, prange
 
 
@@ -27,6 +27,37 @@ def dense(messages: Any, weight: Any, total: Any) -> None:
             else:
                 for o in range(target.size):
                     target[o] += row[o] * value
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def sparse(messages: Any, start: Any, row: Any, weight: Any, total: Any) -> None:
+    """total[b, row[k]] += messages[b, i] * weight[k] for k from start[i] to start[i + 1]."""
+    for b in prange(messages.shape[0]):
+        for i in range(messages.shape[1]):
+            value = messages[b, i]
+            if value == 0:
+                continue
+            target = total[b]
+            for k in range(start[i], start[i + 1]):
+                target[row[k]] += weight[k] * value
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def sparse_delayed(
+    messages: Any, start: Any, row: Any, weight: Any, delay: Any, ring: Any, first: int
+) -> None:
+    """The same, with synapse k delivered to ring[(first + delay[k]) % len(ring)]."""
+    slots = ring.shape[0]
+    for b in prange(messages.shape[0]):
+        for i in range(messages.shape[1]):
+            value = messages[b, i]
+            if value == 0:
+                continue
+            for k in range(start[i], start[i + 1]):
+                slot = first + delay[k]
+                if slot >= slots:
+                    slot -= slots
+                ring[slot, b, row[k]] += weight[k] * value
 
 
 @njit(cache=True, parallel=True, nogil=True)
@@ -69,14 +100,12 @@ def conv2d(
 
 
 @njit(cache=True, parallel=True, nogil=True)
-def add_shifted(total: Any, exponent: int, arriving: Any) -> None:
-    """Arriving += total << exponent, or >> -exponent (floor)."""
+def take_shifted(total: Any, shift: int, arriving: Any) -> None:
+    """Arriving += total >> shift (floor); leaves zeros in total."""
     for b in prange(total.shape[0]):
         for i in range(total.shape[1]):
-            if exponent >= 0:
-                arriving[b, i] += total[b, i] << exponent
-            else:
-                arriving[b, i] += total[b, i] >> -exponent
+            arriving[b, i] += total[b, i] >> shift
+            total[b, i] = 0
 
 
 @njit(cache=True, parallel=True, nogil=True)
@@ -85,79 +114,3 @@ def add(total: Any, arriving: Any) -> None:
     for b in prange(total.shape[0]):
         for i in range(total.shape[1]):
             arriving[b, i] += total[b, i]
-
-
-@njit(inline="always")
-def _decay(state: Any, decay: Any) -> Any:
-    product = np.int64(state) * (4096 - decay)
-    return -((-product) >> 12) if product < 0 else product >> 12
-
-
-@njit(cache=True, parallel=True, nogil=True)
-def cuba_lif_fixed(
-    arriving: Any,
-    u: Any,
-    v: Any,
-    spikes: Any,
-    messages: Any,
-    saturated: Any,
-    parameters: Any,
-    clear: bool,
-) -> None:
-    """One step of `step_fixed`; takes the currents out of `arriving` (leaves zeros).
-
-    u, v, arriving int32 (B, n); spikes uint8; messages int32 (B, n) counts spikes;
-    saturated int64 (B,); parameters int64 (4, n): du, dv, bias, threshold (shifted).
-    """
-    limit = np.int64(2**23 - 1)
-    for b in prange(u.shape[0]):
-        clipped = 0
-        for i in range(u.shape[1]):
-            current, voltage = np.int64(0), np.int64(0)
-            if not clear:
-                current = _decay(u[b, i], parameters[0, i] + 1)
-                voltage = _decay(v[b, i], parameters[1, i])
-            current += np.int64(arriving[b, i]) << 6
-            arriving[b, i] = 0
-            voltage += current + parameters[2, i]
-            voltage = min(max(voltage, -limit), limit)
-            spike = voltage > parameters[3, i]
-            if spike:
-                voltage = np.int64(0)
-                messages[b, i] += 1
-            elif voltage == limit or voltage == -limit:
-                clipped += 1
-            spikes[b, i] = spike
-            u[b, i] = current
-            v[b, i] = voltage
-        saturated[b] += clipped
-
-
-@njit(cache=True, parallel=True, nogil=True)
-def cuba_lif_float(
-    arriving: Any,
-    u: Any,
-    v: Any,
-    spikes: Any,
-    messages: Any,
-    saturated: Any,
-    parameters: Any,
-    clear: bool,
-) -> None:
-    """One step of `step_float`; arrays as for the fixed kernel, in float64."""
-    for b in prange(u.shape[0]):
-        for i in range(u.shape[1]):
-            current, voltage = 0.0, 0.0
-            if not clear:
-                current = u[b, i] * (1 - parameters[0, i])
-                voltage = v[b, i] * (1 - parameters[1, i])
-            current += arriving[b, i]
-            arriving[b, i] = 0
-            voltage += current + parameters[2, i]
-            spike = voltage > parameters[3, i]
-            if spike:
-                voltage = 0.0
-                messages[b, i] += 1
-            spikes[b, i] = spike
-            u[b, i] = current
-            v[b, i] = voltage

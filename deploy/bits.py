@@ -18,14 +18,22 @@ Array = npt.NDArray[Any]
 Seen = Mapping[str, "list[Array] | None"]
 
 
+TWO_PARTS = 2 * WEIGHT_BITS_MAX
+"""Bits of weights that are the sum of a high and a low part (`weights.two_parts`)."""
+
+
 def allocate(
     program: Program, wanted: int | None, memory: float | None, seen: Seen | None
 ) -> dict[str, int]:
-    """Projection -> bits of its weights.
+    """Projection -> bits of its weights: 1 to 8, or 16 for two parts of 8.
+
+    A loop amplifies every difference: 8 bits leave hardly a spike of a recurrent network where
+    it was. Projections into populations on a loop or behind one therefore get two parts.
 
     Args:
         program: in floating point.
-        wanted: bits of all weights; None: 8, and fewer where the memory is exceeded.
+        wanted: bits of all weights; None: as said above, and fewer where the memory is
+            exceeded.
         memory: bits that the target can store; None: as many as are needed.
         seen: projection -> second moments of the messages it sees (`rounding.moments`);
             None without calibration data.
@@ -37,7 +45,11 @@ def allocate(
     if wanted is not None:
         bits = _uniform(program, wanted)
     else:
-        bits = {p.name: WEIGHT_BITS_MAX for p in program.projections}
+        fine = behind_loops(program)
+        bits = {
+            p.name: TWO_PARTS if p.target in fine else WEIGHT_BITS_MAX
+            for p in program.projections
+        }
         if memory is not None:
             bits = _within(program, bits, memory, seen)
     used = memory_used(program, bits)
@@ -48,6 +60,26 @@ def allocate(
             remedy="use fewer --weight-bits, a smaller network, or a larger target",
         )
     return bits
+
+
+def behind_loops(program: Program) -> set[str]:
+    """Populations of spikes on a loop of projections, and those that such a one reaches."""
+    after: dict[str, set[str]] = {}
+    for projection in program.projections:
+        after.setdefault(projection.source, set()).add(projection.target)
+    reached = {p.name: _reached(p.name, after) for p in program.populations}
+    looped = [name for name, targets in reached.items() if name in targets]
+    return set().union(*(reached[name] for name in looped))
+
+
+def _reached(start: str, after: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for follower in after.get(waiting.pop(), set()) - seen:
+            seen.add(follower)
+            waiting.append(follower)
+    return seen
 
 
 def memory_used(program: Program, bits: Mapping[str, int]) -> int:
@@ -98,22 +130,27 @@ def _within(
         if not open_ones:
             return bits
         if seen is None:
-            most = max(bits[p.name] for p in open_ones)
+            most = fewer(max(bits[p.name] for p in open_ones))
             for projection in open_ones:
-                bits[projection.name] = min(bits[projection.name], most - 1)
+                bits[projection.name] = min(bits[projection.name], most)
             continue
 
         def price(projection: Projection, seen: Seen = seen) -> float:
-            name = projection.name
-            for count in (bits[name], bits[name] - 1):
+            name, now = projection.name, bits[projection.name]
+            for count in (now, fewer(now)):
                 if (name, count) not in costs:
                     costs[name, count] = _error(program, projection, count, seen)
-            added = costs[name, bits[name] - 1] - costs[name, bits[name]]
-            return added / max(stored_bits(projection.synapse, 1), 1)
+            added = costs[name, fewer(now)] - costs[name, now]
+            return added / max(stored_bits(projection.synapse, now - fewer(now)), 1)
 
         cheapest = min(open_ones, key=price)
-        bits[cheapest.name] -= 1
+        bits[cheapest.name] = fewer(bits[cheapest.name])
     return bits
+
+
+def fewer(bits: int) -> int:
+    """The next smaller number of bits."""
+    return WEIGHT_BITS_MAX if bits == TWO_PARTS else bits - 1
 
 
 def _error(program: Program, projection: Projection, bits: int, seen: Seen) -> float:
@@ -122,12 +159,12 @@ def _error(program: Program, projection: Projection, bits: int, seen: Seen) -> f
     Where the messages are not known (a silent source, a huge fan-in), of the weights alone.
     """
     weight, moment = projection.synapse.weight, seen[projection.name]
-    if not weight.any():
+    if bits == TWO_PARTS or not weight.any():
         return 0.0
     scale = np.array([WeightFormat().largest / float(np.max(np.abs(weight)))])
     quantised = quantise_weights(projection, scale, bits)
     assert isinstance(quantised, Projection)
-    error = weight - meant(quantised, scale)
+    error = weight - meant((quantised,), scale)
     if moment is None:
         return float(np.sum(error**2) / np.sum(weight**2))
     power = 0.0

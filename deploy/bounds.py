@@ -26,7 +26,7 @@ from .neurons.sigma_delta import SigmaDelta
 from .program import Input, Population, Program, Projection, Synapse
 from .synapses.sparse import Sparse
 from .targets import Target, load_target
-from .weights import row_sums
+from .weights import row_sums, together
 
 __all__ = ["Bounds", "population_bounds", "problems", "spikes"]
 
@@ -141,13 +141,18 @@ def population_bounds(
     """
     parts: list[Part] = []
     accumulator = 0
-    for projection in program.into(population.name):
+    incoming = program.into(population.name)
+    for projection in incoming:
+        edges = message_range(program, projection.source, ahead)
+        for _, synapse in _bins(projection):
+            bottom, top = synapse_range(synapse, *edges)
+            accumulator = max(accumulator, int(top.max(initial=0)), -int(bottom.min(initial=0)))
+    for projection in together(incoming):
         low, high = message_range(program, projection.source, ahead)
         sums = sum_range(program, projection.source, steps, (low, high))
         first, last = _sends(program, projection.source, steps, quiet)
         for own, synapse in _bins(projection):
             bottom, top = synapse_range(synapse, low, high)
-            accumulator = max(accumulator, int(top.max(initial=0)), -int(bottom.min(initial=0)))
             late = 1 + projection.delay + own
             sides = (bottom, top, *synapse_range(synapse, *sums))
             reach = (shift(np.asarray(side), projection.exponent) for side in sides)

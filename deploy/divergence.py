@@ -21,7 +21,7 @@ from .neurons.quantise import QUANTISE
 from .program import Population, Program
 from .quantise import Calibration
 from .trace import Raster
-from .weights import meant, stored_bits
+from .weights import low_parts, meant, stored_bits
 
 Array = npt.NDArray[Any]
 
@@ -104,24 +104,29 @@ def _projections(
     source: Program, fixed: Program, current_errors: Mapping[str, float]
 ) -> dict[str, Any]:
     entries = {}
-    for before, after in zip(source.projections, fixed.projections, strict=True):
-        layout = after.synapse.format
-        assert layout is not None
+    fixed_parts = {p.name: p for p in fixed.projections}
+    low = low_parts(fixed.projections)
+    for before in source.projections:
+        after, second = fixed_parts[before.name], low.get(before.name)
+        parts = (after,) if second is None else (after, second)
         scale = fixed.population(after.target).scale / fixed.message_scale(after.source)
-        weight, got = before.synapse.weight, meant(after, scale)
+        weight, got = before.synapse.weight, meant(parts, scale)
         size = float(np.sqrt(np.mean(weight**2))) if weight.size else 0.0
-        entries[after.name] = {
-            "bits": layout.bits,
-            "exponent": layout.exponent,
-            "sign_mode": layout.sign_mode,
-            "delay": after.delay,
-            "folded": list(after.folded),
-            "weight_error_relative": float(np.sqrt(np.mean((got - weight) ** 2))) / size
-            if size
-            else 0.0,
-            "current_error_relative": current_errors.get(after.name),
-            "weights_rounded_to_zero": int(np.count_nonzero((got == 0) & (weight != 0))),
-        }
+        error = float(np.sqrt(np.mean((got - weight) ** 2))) / size if size else 0.0
+        for part in parts:
+            layout = part.synapse.format
+            assert layout is not None
+            entries[part.name] = {
+                "bits": layout.bits,
+                "exponent": layout.exponent,
+                "sign_mode": layout.sign_mode,
+                "part": ("low" if part is second else "high") if second else None,
+                "delay": part.delay,
+                "folded": list(part.folded),
+                "weight_error_relative": error,
+                "current_error_relative": current_errors.get(before.name),
+                "weights_rounded_to_zero": int(np.count_nonzero((got == 0) & (weight != 0))),
+            }
     return entries
 
 

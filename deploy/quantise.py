@@ -19,22 +19,25 @@ from .alone import by_itself
 from .bits import allocate
 from .bounds import Bounds, population_bounds, problems
 from .data import Samples, encode
-from .fit import Fitted, Task, fit, proofs, with_population
+from .difference import cosine
+from .fit import Agreement, Fitted, fit, proofs, with_population
 from .neurons.bounds import spikes
 from .neurons.cuba_lif import CubaLif
+from .neurons.models import model_of
 from .onset import guard_onset
-from .program import Input, Population, Program
+from .program import Input, Population, Program, Projection
 from .rounding import current_error, moments, round_to_currents
+from .scales import Task
 from .trace import Stimulus, Trace
-from .weights import meant
+from .weights import is_low, low_parts, meant
 
 __all__ = ["Calibration", "exact_levels", "quantise", "quantise_input"]
 
 Array = npt.NDArray[Any]
 
 INPUT_BITS = 8
-CLIPPING_SAMPLES = 16
-"""Calibration samples on which a population is run by itself to see whether v is clipped."""
+AGREEMENT_SAMPLES = 16
+"""Calibration samples on which a population is run by itself to compare two scales."""
 
 
 def quantise_input(spec: Input, calibration: Array | None) -> Input:
@@ -106,8 +109,9 @@ def quantise(
     Args:
         program: of precision `float`.
         calibration: what it did with samples like those of training.
-        weight_bits: 1 to 8 for all weights; None: 8, and fewer for those projections where
-            that costs least while `weight_memory` is exceeded.
+        weight_bits: 1 to 8 for all weights; None: 8, two parts of 8 on and behind loops, and
+            fewer for those projections where that costs least while `weight_memory` is
+            exceeded.
         per_channel: whether each channel (or neuron, where nothing is a convolution) of a
             spiking population may have its own scale and threshold.
         weight_memory: bits that the target can store.
@@ -140,15 +144,13 @@ def quantise(
     found: list[Fitted] = []
     refused: list[Problem] = []
     for population in program.populations:
-
-        def clips(trial: Fitted, known: Program = known) -> bool:
-            assert calibration is not None
-            assert stimulus is not None
-            return _clips(known, trial, stimulus, calibration.trace)
-
         apart = per_channel and _may_have_scales(program, population)
-        task = Task(known, population, bits, apart, clips if calibration else None)
-        result = fit(task)
+        observed = _observed(population, calibration.trace) if calibration else None
+        task = Task(known, population, bits, apart, observed)
+        agreement = (
+            _agreement(task, stimulus, calibration.trace) if calibration and stimulus else None
+        )
+        result = fit(task, agreement)
         if not isinstance(result, Fitted):
             refused.extend(result)
             continue
@@ -191,34 +193,72 @@ def _may_have_scales(program: Program, population: Population) -> bool:
     return spiking and population.name not in read
 
 
-def _clips(known: Program, trial: Fitted, stimulus: Stimulus, before: Trace) -> bool:
-    """Whether v is clipped on the calibration data, among sources in floating point."""
-    fixed = with_population(known, trial.population, trial.projections)
-    few = stimulus.part(0, CLIPPING_SAMPLES)
-    _, clipped = by_itself(fixed, trial.population, few, before)
-    return bool(clipped.any())
+def _observed(population: Population, before: Trace) -> Array:
+    """Largest magnitude of each membrane that clipping must not cut off, in the graph's units.
+
+    A membrane that is clipped from above spikes all the same, and its reset forgets by how
+    much; only where the threshold is subtracted does it remember.
+    """
+    model, neuron = model_of(population.neuron), population.neuron
+    membrane = before.rasters[population.name].states[model.membrane]
+    lowest = np.maximum(-membrane.min(axis=(0, 1)), 0.0)
+    highest = membrane.max(axis=(0, 1))
+    if isinstance(neuron, CubaLif) and spikes(neuron):
+        if neuron.reset != "subtract":
+            return np.asarray(lowest)
+        highest = highest + neuron.threshold
+    return np.asarray(np.maximum(lowest, highest))
+
+
+def _agreement(task: Task, stimulus: Stimulus, before: Trace) -> Agreement:
+    """Measures a fit among sources in floating point, on some of the calibration data."""
+    few = stimulus.part(0, AGREEMENT_SAMPLES)
+    raster = before.rasters[task.population.name].s[: few.samples].astype(np.float64)
+
+    def agreement(trial: Fitted) -> float:
+        fixed = with_population(task.known, trial.population, trial.projections)
+        alone, _ = by_itself(fixed, trial.population, few, before)
+        return cosine(raster, alone.s / trial.population.message_scale)
+
+    return agreement
 
 
 def _round_again(task: Task, nearest: Fitted, seen: dict[str, list[Array] | None]) -> Fitted:
     """Rounded for the currents on the calibration data, unless that breaks a proof."""
     floats = {p.name: p for p in task.incoming}
-    projections, before, after = [], {}, {}
+    low = low_parts(nearest.projections)
+    projections: list[Projection] = []
+    before, after = {}, {}
     for projection in nearest.projections:
-        source, name = floats[projection.name], projection.name
-        moment = seen[name]
+        if is_low(projection):
+            continue
+        source, second = floats[projection.name], low.get(projection.name)
+        name, moment = projection.name, seen[projection.name]
+        parts: tuple[Projection, ...] = (
+            (projection,) if second is None else (projection, second)
+        )
         if moment is None:
-            projections.append(projection)
+            projections += parts
             continue
         scale = nearest.population.scale / task.known.message_scale(projection.source)
-        before[name] = current_error(source, meant(projection, scale), moment)
+        before[name] = current_error(source, meant(parts, scale), moment)
         if source.synapse.weight.any():
-            mantissa = round_to_currents(projection, source, scale, moment)
-            synapse = replace(projection.synapse, weight=mantissa)
-            projection = replace(projection, synapse=synapse)
-        after[name] = current_error(source, meant(projection, scale), moment)
-        projections.append(projection)
+            parts = _rounded(parts, source, scale, moment)
+        after[name] = current_error(source, meant(parts, scale), moment)
+        projections += parts
     bounds = proofs(task.known, nearest.population, tuple(projections))
     proven = bounds.proven_steps is None or nearest.bounds.proven_steps is not None
     if problems(nearest.population, bounds) or not proven:
         return replace(nearest, current_errors=before)
     return replace(nearest, projections=tuple(projections), bounds=bounds, current_errors=after)
+
+
+def _rounded(
+    parts: tuple[Projection, ...], source: Projection, scale: Array, moment: list[Array]
+) -> tuple[Projection, ...]:
+    """The last part rounded anew, for what the high one leaves of the weights."""
+    *high, last = parts
+    rest = source.synapse.weight - (meant(tuple(high), scale) if high else 0.0)
+    left = replace(source, synapse=replace(source.synapse, weight=rest))
+    mantissa = round_to_currents(last, left, scale, moment)
+    return (*high, replace(last, synapse=replace(last.synapse, weight=mantissa)))

@@ -17,6 +17,8 @@ from .synapses.sparse import Sparse
 
 Array = npt.NDArray[Any]
 
+LOW = ".low"
+"""Ends the name of the low part of a projection in two parts."""
 SLACK = 1 - 1e-9
 """Keeps 254.0000001 from needing one more bit."""
 
@@ -44,17 +46,18 @@ def stored_bits(synapse: Synapse, bits: int | None = None) -> int:
     return (bits or own) * prod(synapse.weight.shape)
 
 
-def meant(projection: Projection, scale: Array) -> Array:
+def meant(parts: tuple[Projection, ...], scale: Array) -> Array:
     """The weights that the mantissas stand for, in the graph's units.
 
     Args:
-        projection: of a `fixed` Program.
+        parts: a projection of a `fixed` Program, and its low part where it has one.
         scale: integer current units per unit of current and message: the population's scale
             over the message scale of the source.
     """
-    synapse = projection.synapse
-    mantissa = synapse.weight.astype(np.float64)
-    weight: Array = mantissa * 2.0**projection.exponent / per_weight(synapse, scale)
+    total: Array = np.zeros(parts[0].synapse.weight.shape)
+    for part in parts:
+        total = total + part.synapse.weight * 2.0**part.exponent
+    weight: Array = total / per_weight(parts[0].synapse, scale)
     return weight
 
 
@@ -108,9 +111,80 @@ def quantise_weights(
             where,
             "bring the weights of the projections into one population closer together",
         )
-    chosen = replace(layout, exponent=exponent)
-    quantised = replace(synapse, weight=mantissa.astype(np.int16), format=chosen)
-    return replace(projection, synapse=quantised)
+    return _with_mantissa(projection, mantissa, replace(layout, exponent=exponent))
+
+
+def two_parts(projection: Projection, scale: Array) -> tuple[Projection, ...] | Problem:
+    """The weights as a high and a low part that add up: some 15 bits instead of 8.
+
+    The high part is rounded down, so that the low part is excitatory and its unit 1; exponents
+    stay where sums are whole numbers, since the floor of a right shift would cost more than
+    the bits that it gains. Where the high part is that fine already, there is no low one.
+
+    Args:
+        projection: of a `float` Program; the low part is named after it, `NAME.low`.
+        scale: as for `meant`.
+    """
+    synapse, where = projection.synapse, f"projection {projection.name}"
+    layout = WeightFormat(sign_mode=sign_mode_of(synapse.weight))
+    scaled = synapse.weight * per_weight(synapse, scale)
+    whole = -1 if layout.unit == 2 else 0
+    exponent = max(least_exponent(scaled, layout), whole)
+    if exponent > EXPONENT_MAX:
+        return Problem(
+            f"the weights need an exponent of {exponent}; the limit is {EXPONENT_MAX}",
+            where,
+            "bring the weights of the projections into one population closer together",
+        )
+    step = layout.unit * 2.0**exponent
+    high = layout.mantissa.round(layout.unit * np.floor(scaled / step))
+    if exponent == whole:
+        high = layout.mantissa.round(scaled / 2.0**exponent)
+    first = _with_mantissa(projection, high, replace(layout, exponent=exponent))
+    if exponent == whole:
+        return (first,)
+    rest = scaled - high * 2.0**exponent
+    fine = WeightFormat(sign_mode="excitatory")
+    fine = replace(fine, exponent=max(least_exponent(rest, fine), 0))
+    second = replace(projection, name=f"{projection.name}{LOW}")
+    low = fine.mantissa.round(rest / 2.0**fine.exponent)
+    return (first, _with_mantissa(second, low, fine))
+
+
+def _with_mantissa(projection: Projection, mantissa: Array, layout: WeightFormat) -> Projection:
+    synapse = replace(projection.synapse, weight=mantissa.astype(np.int16), format=layout)
+    return replace(projection, synapse=synapse)
+
+
+def is_low(projection: Projection) -> bool:
+    """Whether that is the low part of a projection in two parts."""
+    return projection.name.endswith(LOW)
+
+
+def low_parts(projections: tuple[Projection, ...]) -> dict[str, Projection]:
+    """Projection -> its low part, where it has one."""
+    return {p.name.removesuffix(LOW): p for p in projections if is_low(p)}
+
+
+def together(projections: tuple[Projection, ...]) -> tuple[Projection, ...]:
+    """Projections with both parts in one: int64 weights with the exponent 0.
+
+    What a source sends reaches both parts alike, so their worst cases are one.
+    """
+    low = low_parts(projections)
+    merged = []
+    for projection in projections:
+        if is_low(projection):
+            continue
+        second = low.get(projection.name)
+        if second is not None:
+            both = [
+                p.synapse.weight.astype(np.int64) << p.exponent for p in (projection, second)
+            ]
+            synapse = replace(projection.synapse, weight=both[0] + both[1], format=None)
+            projection = replace(projection, synapse=synapse)
+        merged.append(projection)
+    return tuple(merged)
 
 
 def row_sums(synapse: Synapse, weight: Array) -> Array:

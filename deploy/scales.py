@@ -1,0 +1,202 @@
+"""Which scales a population can be tried at, and how those of its neurons compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .bits import TWO_PARTS
+from .formats import CURRENT, EXPONENT_MAX, STATE, THRESHOLD, WeightFormat
+from .neurons.arithmetic import STATE_SHIFT
+from .neurons.cuba_lif import CubaLif
+from .neurons.quantise import QUANTISE, SILENT
+from .program import Population, Program, Projection
+from .synapses.conv2d import Conv2d
+from .synapses.sparse import Sparse
+
+Array = npt.NDArray[Any]
+
+SMALLEST = -15
+"""Exponent of the smallest scale: with it hardly a bit of a mantissa is left."""
+FINER = 96
+"""Steps of an eighth of an octave down from the largest scale of weights in two parts."""
+SAFE = 0.98
+"""Where they start: the largest scale is an estimate."""
+AMPLE_THRESHOLD = 512
+"""Threshold beyond which the start far below 0 counts for more than a larger scale."""
+SPREAD, SPREAD_OF_PARTS = 8.0, 32.0
+"""Largest ratio of the scales within a population, of weights in one or in two parts."""
+MARGIN = 1.5
+"""By how much the calibrated membranes must stay inside the 24 bits."""
+TOP = WeightFormat().largest
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One population to fit.
+
+    Attributes:
+        known: the Program in which inputs and the populations fitted so far are integers.
+        population: in floating point.
+        bits: projection -> bits of its weights.
+        per_neuron: whether each channel or neuron may have its own scale.
+        observed: largest magnitude of each neuron's membrane on the calibration data that
+            must not be clipped, in the graph's units, (n,); None without such data.
+    """
+
+    known: Program
+    population: Population
+    bits: Mapping[str, int]
+    per_neuron: bool = False
+    observed: Array | None = None
+
+    @property
+    def incoming(self) -> tuple[Projection, ...]:
+        """Its projections in floating point."""
+        return self.known.into(self.population.name)
+
+    @property
+    def refined(self) -> bool:
+        """Whether some of its weights are in two parts."""
+        return any(self.bits[p.name] == TWO_PARTS for p in self.incoming)
+
+    def clips(self, population: Population) -> bool:
+        """Whether the calibrated membranes come too near to the 24 bits at that scale."""
+        if self.observed is None:
+            return False
+        unit = QUANTISE[type(population.neuron)].state_unit(population.neuron)
+        reached = self.observed * population.scale * unit * MARGIN
+        return bool(np.any(reached > STATE.maximum))
+
+
+def scales(task: Task) -> list[Array]:
+    """Scales to try, largest first, each (1,) or (n,)."""
+    population = task.population
+    if population.kind == "bias":
+        return [np.ones(1)]
+    if task.refined:
+        base = _headroom(task)
+        if not _apart(task):
+            base = np.full(1, base.min())
+        base = np.minimum(_by_group(task, base), base.min() * SPREAD_OF_PARTS)
+        found = [base * (SAFE * 2.0 ** (-k / 8)) for k in range(FINER)]
+    else:
+        largest = max((_largest(task, p).max(initial=0.0) for p in task.incoming), default=0.0)
+        shape = _filling(task)
+        octaves = range(EXPONENT_MAX, SMALLEST, -1)
+        found = [shape * (TOP * 2.0**e / (largest or 1.0)) for e in octaves]
+    return [_whole_thresholds(population, s) for s in found if _room_below(population, s)]
+
+
+def _apart(task: Task) -> bool:
+    return task.per_neuron and QUANTISE[type(task.population.neuron)].per_neuron
+
+
+def _room_below(population: Population, scale: Array) -> bool:
+    """Whether a membrane that starts far below 0 finds room there."""
+    start = float(np.min(getattr(population.neuron, "initial_voltage", np.zeros(1))))
+    thresholds = QUANTISE[type(population.neuron)].thresholds(population.neuron)
+    hushed = isinstance(population.neuron, CubaLif) and start < 0
+    if not hushed or not np.all(np.isfinite(thresholds)):
+        return True
+    room = -SILENT / (-start * 2**STATE_SHIFT)
+    return float(scale.max()) <= room or float(np.min(thresholds * scale)) < AMPLE_THRESHOLD
+
+
+def _whole_thresholds(population: Population, scale: Array) -> Array:
+    """The next lower scale at which thresholds are whole numbers, where each has its own."""
+    if not isinstance(population.neuron, CubaLif):
+        return scale
+    threshold = population.neuron.threshold
+    if threshold.size > scale.size or not np.all(np.isfinite(threshold)):
+        return scale
+    units = np.floor(threshold * scale * (1 + 1e-12))
+    usable = units > 0
+    return np.where(usable, units / np.where(usable, threshold, 1.0), scale)
+
+
+def _filling(task: Task) -> Array:
+    """Relative scales that let the largest weight of each channel or neuron fill a mantissa."""
+    if not _apart(task):
+        return np.ones(1)
+    size = task.population.size
+    largest = np.zeros(size)
+    for projection in task.incoming:
+        largest = np.maximum(largest, _largest(task, projection))
+    if not largest.any():
+        return np.ones(1)
+    top = float(largest.max())
+    relative = _by_group(task, np.minimum(top / np.where(largest > 0, largest, top), SPREAD))
+    return np.ones(1) if np.all(relative == relative[0]) else relative
+
+
+def _by_group(task: Task, values: Array) -> Array:
+    """The least value of each channel where a convolution ties its neurons together."""
+    if values.size == 1 or not any(isinstance(p.synapse, Conv2d) for p in task.incoming):
+        return values
+    channels = task.population.shape[0]
+    least = values.reshape(channels, -1).min(axis=1)
+    return np.repeat(least, task.population.size // channels)
+
+
+def _headroom(task: Task) -> Array:
+    """About the largest scale of each neuron that its weights, states and threshold allow.
+
+    An estimate in floating point: what is tried is proven afterwards.
+    """
+    population = task.population
+    size, steps = population.size, task.known.run_steps(task.known.steps)
+    rows = np.zeros(size)
+    weight = np.full(size, 1e-30)
+    for projection in task.incoming:
+        rows += row_totals(projection) / task.known.message_scale(projection.source)
+        weight = np.maximum(weight, _largest(task, projection))
+    memory = _gain(getattr(population.neuron, "current_decay", np.ones(1)), steps)
+    limits = [
+        TOP * 2.0**EXPONENT_MAX / weight,
+        CURRENT.maximum / np.maximum(rows, 1e-30),
+        STATE.maximum / 2**STATE_SHIFT / np.maximum(rows * memory, 1e-30),
+    ]
+    threshold = QUANTISE[type(population.neuron)].thresholds(population.neuron)
+    if np.all(np.isfinite(threshold)):
+        limits.append(THRESHOLD.maximum / np.maximum(threshold.max(), 1e-30) * np.ones(size))
+    if task.observed is not None:
+        reached = np.maximum(task.observed * MARGIN * 2**STATE_SHIFT, 1e-30)
+        limits.append(STATE.maximum / reached)
+    return np.asarray(np.min(np.stack(limits), axis=0))
+
+
+def _gain(decay: Array, steps: int) -> Array:
+    """What a constant input of 1 sums up to in so many steps."""
+    kept = 1 - decay
+    return np.where(decay > 0, (1 - kept**steps) / np.where(decay > 0, decay, 1.0), steps)
+
+
+def _largest(task: Task, projection: Projection) -> Array:
+    """Largest weight of each target neuron per integer message, (n_out,)."""
+    maxima = _rows(projection, np.maximum, np.max)
+    return maxima / task.known.message_scale(projection.source)
+
+
+def row_totals(projection: Projection) -> Array:
+    """Larger one of the positive and the negative sum of each target neuron, (n_out,)."""
+    return _rows(projection, np.add, np.sum)
+
+
+def _rows(projection: Projection, ufunc: Any, reduction: Any) -> Array:
+    """Magnitudes reduced over each sign of each row; the larger of the two."""
+    synapse, found = projection.synapse, []
+    for sign in (1, -1):
+        part = np.maximum(sign * synapse.weight, 0.0)
+        if isinstance(synapse, Sparse):
+            rows = np.zeros(synapse.shape[0])
+            ufunc.at(rows, synapse.row, part)
+        else:
+            rows = reduction(part.reshape(len(part), -1), axis=1)
+            rows = np.repeat(rows, synapse.out_size // len(rows))
+        found.append(rows)
+    return np.maximum(*found)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
+from slipway.deploy.formats import WeightFormat
 from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.program import Input, Output, Population, Program, Projection, Readout
 from slipway.deploy.synapses.conv2d import Conv2d
@@ -25,9 +27,10 @@ def neuron(
     v: Any = 0,
     bias_exponent: int = 0,
     onset: int = 0,
+    **more: Any,
 ) -> CubaLif:
     du, dv, bias, vth, v = (np.atleast_1d(np.asarray(x)) for x in (du, dv, bias, vth, v))
-    return CubaLif(du, dv, bias, vth, v, bias_exponent, onset)
+    return CubaLif(du, dv, bias, vth, v, bias_exponent, onset, **more)
 
 
 def weights(seed: int, *shape: int, low: int = -60, high: int = 70) -> Any:
@@ -36,7 +39,7 @@ def weights(seed: int, *shape: int, low: int = -60, high: int = 70) -> Any:
 
 def network(
     input_shape: tuple[int, ...],
-    populations: list[tuple[str, tuple[int, ...], CubaLif]],
+    populations: list[tuple[str, tuple[int, ...], Any]],
     projections: list[tuple[str, str, Any, int]],
     *,
     graded: tuple[int, int] | None = None,
@@ -50,7 +53,7 @@ def network(
         precision,
         1e-3,
         STEPS,
-        Input("input", input_shape, graded is not None, 1.0, float(low), float(high)),
+        (Input("input", input_shape, graded is not None, 1.0, float(low), float(high)),),
         tuple(
             Population(name, "LIF", shape, neuron, depth)
             for depth, (name, shape, neuron) in enumerate(populations, start=1)
@@ -59,18 +62,24 @@ def network(
             Projection(f"{a}->{b}.{i}", a, b, synapse, delay)
             for i, (a, b, synapse, delay) in enumerate(projections)
         ),
-        Output("output", populations[-1][0], readout),
+        (Output("output", populations[-1][0], readout),),
     )
     rng = np.random.default_rng(seed)
     size = (SAMPLES, prod(input_shape)) if frames else (SAMPLES, STEPS, prod(input_shape))
     values: Any = rng.integers(low, high + 1, size).astype(np.int32)
     if precision == "float":
         values = values + (rng.normal(size=size) if graded else 0.0)
-    return program, Stimulus(values, STEPS)
+    return program, Stimulus({"input": values}, STEPS)
 
 
 def dense(seed: int, *shape: int, exponent: int = 0) -> Dense:
-    return Dense(weights(seed, *shape), exponent)
+    return Dense(weights(seed, *shape), WeightFormat(8, exponent))
+
+
+def conv(
+    weight: Any, shape: tuple[int, int, int], exponent: int = 0, **geometry: Any
+) -> Conv2d:
+    return Conv2d(weight, shape, format=WeightFormat(8, exponent), **geometry)
 
 
 def sign_modes() -> Case:
@@ -83,9 +92,9 @@ def sign_modes() -> Case:
         (6,),
         [("a", (4,), neuron(vth=500))],
         [
-            ("input", "a", Dense(up, 0, "excitatory"), 0),
-            ("input", "a", Dense(down, -1, "inhibitory"), 0),
-            ("input", "a", Dense(flat, 0, "mixed"), 0),
+            ("input", "a", Dense(up, WeightFormat(8, 0, "excitatory")), 0),
+            ("input", "a", Dense(down, WeightFormat(8, -1, "inhibitory")), 0),
+            ("input", "a", Dense(flat, WeightFormat()), 0),
         ],
     )
 
@@ -126,7 +135,7 @@ def graded() -> Case:
     return network(
         (6,),
         [("a", (5,), neuron(vth=500))],
-        [("input", "a", Dense(weights(9, 5, 6, low=-15, high=16)), 0)],
+        [("input", "a", Dense(weights(9, 5, 6, low=-15, high=16), WeightFormat()), 0)],
         graded=(-127, 127),
         frames=True,
     )
@@ -140,7 +149,7 @@ def graded_images() -> Case:
             (
                 "input",
                 "a",
-                Conv2d(weights(10, 3, 2, 3, 3), (2, 4, 3), padding=(0, 1), exponent=2),
+                conv(weights(10, 3, 2, 3, 3), (2, 4, 3), padding=(0, 1), exponent=2),
                 0,
             )
         ],
@@ -171,7 +180,7 @@ def per_neuron() -> Case:
         each(100, 900, n),
         each(-900, 900, n),
     )
-    synapse = Conv2d(weights(14, 2, 1, 2, 2), (1, 4, 5))
+    synapse = conv(weights(14, 2, 1, 2, 2), (1, 4, 5))
     return network(
         (1, 4, 5),
         [
@@ -186,15 +195,15 @@ def convolution(**geometry: Any) -> Case:
     """Into a population that also feeds back on itself, beside a delayed one."""
     shape = (4, 9, 8)
     channels = 4 // geometry.get("groups", 1)
-    synapse = Conv2d(weights(16, 6, channels, 3, 2), shape, **geometry)
+    synapse = conv(weights(16, 6, channels, 3, 2), shape, **geometry)
     out = synapse.output_shape
-    again = Conv2d(weights(17, 6, 6, 3, 3), out, padding=(1, 1))
+    again = conv(weights(17, 6, 6, 3, 3), out, padding=(1, 1))
     return network(
         shape,
         [("a", out, neuron(vth=400)), ("b", (5,), neuron())],
         [
             ("input", "a", synapse, 0),
-            ("input", "a", Conv2d(synapse.weight[::-1], shape, **geometry), 2),
+            ("input", "a", conv(synapse.weight[::-1], shape, **geometry), 2),
             ("a", "a", again, 0),
             ("a", "b", dense(18, 5, prod(out)), 0),
         ],
@@ -204,7 +213,7 @@ def convolution(**geometry: Any) -> Case:
 def tall_convolution() -> Case:
     """More rows and channels than an int8 holds."""
     shape = (130, 140, 1)
-    synapse = Conv2d(weights(22, 2, 130, 2, 1, low=-9, high=10), shape, stride=(3, 1))
+    synapse = conv(weights(22, 2, 130, 2, 1, low=-9, high=10), shape, stride=(3, 1))
     return network(
         shape, [("a", synapse.output_shape, neuron(vth=200))], [("input", "a", synapse, 0)]
     )
@@ -223,13 +232,14 @@ def saturating() -> Case:
     return network(
         (4,),
         [("a", (3,), neuron(du=4095, dv=0, vth=131071))],
-        [("input", "a", Dense(np.full((3, 4), -256, np.int16), 6), 0)],
+        [("input", "a", Dense(np.full((3, 4), -256, np.int16), WeightFormat(8, 6)), 0)],
     )
 
 
 def real(case: Case, *, graded: bool = False) -> Case:
-    """The same network with weights, states and decays as fractions."""
+    """The same network of CubaLif with weights, states and decays as fractions."""
     program, _ = case
+    neurons: dict[str, Any] = {p.name: p.neuron for p in program.populations}
     rng = np.random.default_rng(21)
 
     def fraction(x: Any, scale: float) -> Any:
@@ -239,16 +249,19 @@ def real(case: Case, *, graded: bool = False) -> Case:
         (
             p.name,
             p.shape,
-            CubaLif(
-                fraction(p.neuron.current_decay, 4096),
-                fraction(p.neuron.voltage_decay, 4096),
-                fraction(p.neuron.bias_mantissa, 64),
-                np.where(p.neuron.threshold > 131000, np.inf, fraction(p.neuron.threshold, 64)),
-                fraction(p.neuron.initial_voltage, 64),
-                onset=p.neuron.onset,
+            replace(
+                n,
+                current_decay=fraction(n.current_decay, 4096),
+                voltage_decay=fraction(n.voltage_decay, 4096),
+                bias_mantissa=fraction(n.bias_mantissa, 64),
+                bias_exponent=0,
+                threshold=np.where(n.threshold > 131000, np.inf, fraction(n.threshold, 64)),
+                initial_voltage=fraction(n.initial_voltage, 64),
+                reset_voltage=fraction(n.reset_voltage, 64),
             ),
         )
         for p in program.populations
+        for n in [neurons[p.name]]
     ]
     projections = []
     for p in program.projections:
@@ -259,12 +272,12 @@ def real(case: Case, *, graded: bool = False) -> Case:
             made = Conv2d(weight, s.input_shape, s.stride, s.padding, s.dilation, s.groups)
         projections.append((p.source, p.target, made, p.delay))
     return network(
-        program.input.shape,
+        program.inputs[0].shape,
         populations,
         projections,
         graded=(-3, 3) if graded else None,
         precision="float",
-        readout=program.output.readout,
+        readout=program.outputs[0].readout,
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from slipway.deploy.formats import WeightFormat
 from slipway.deploy.lava import execute, supervisor
 from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.program import Input, Output, Population, Program, Projection
@@ -23,12 +24,16 @@ program = Program(
     "fixed",
     1e-3,
     9,
-    Input("input", (2,), False, 1.0, 0.0, 1.0),
+    (Input("input", (2,), False, 1.0, 0.0, 1.0),),
     (Population("a", "LIF", (3,), CubaLif(one, one, one, one, one), 1),),
-    (Projection("input->a", "input", "a", Dense(np.full((3, 2), 4, np.int16))),),
-    Output("output", "a", "count"),
+    (
+        Projection(
+            "input->a", "input", "a", Dense(np.full((3, 2), 4, np.int16), WeightFormat())
+        ),
+    ),
+    (Output("output", "a", "count"),),
 )
 try:
-    execute(program, Stimulus(np.ones((2, 2), np.int32), 9))
+    execute(program, Stimulus({"input": np.ones((2, 2), np.int32)}, 9))
 except KeyboardInterrupt:
     sys.exit(130)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from slipway.deploy.formats import WeightFormat
 from slipway.deploy.lava.geometry import conv_is_faster, conv_weight, fits_conv, unroll
-from slipway.deploy.lava.network import choose_convs, lava_shapes
-from slipway.deploy.program import Input, Projection
+from slipway.deploy.lava.network import choose_convs, largest_message, lava_shapes
+from slipway.deploy.program import Projection
 from slipway.deploy.synapses.conv2d import Conv2d
 
-from . import networks
+from . import models, networks
 
 
 @pytest.mark.parametrize(
@@ -37,29 +38,39 @@ def test_the_unrolled_matrix_is_the_convolution(geometry: dict[str, Any]) -> Non
 
 
 def test_what_lavas_conv_computes_exactly() -> None:
-    synapse = Conv2d(np.full((2, 3, 3, 3), 254, np.int16), (3, 8, 8), exponent=6)
+    synapse = networks.conv(np.full((2, 3, 3, 3), 254, np.int16), (3, 8, 8), exponent=6)
     projection = Projection("p", "input", "a", synapse)
 
-    def fits(source: Input | None = None, fixed: bool = True, **changes: Any) -> bool:
+    def fits(largest: float | None = 1.0, fixed: bool = True, **changes: Any) -> bool:
         return fits_conv(
-            replace(projection, synapse=replace(synapse, **changes)), source, fixed
+            replace(projection, synapse=replace(synapse, **changes)), largest, fixed
         )
 
     assert fits()
     assert fits(fixed=False)
-    assert not fits(exponent=-1)
-    assert not fits_conv(replace(projection, delay=1), None, True)
+    assert fits(None, fixed=False)
+    assert not fits(None)
+    assert not fits(format=WeightFormat(8, -1))
+    assert not fits_conv(replace(projection, delay=1), 1.0, True)
     # Lava keeps the geometry in 8 bits and the sum in 24.
     assert fits(padding=(127, 0))
     assert not fits(padding=(128, 0))
-    graded = Input("input", (3, 8, 8), True, 1.0, -20.0, 19.0)
-    assert not fits(graded)  # 27 * 254 * 64 * 20 > 2**23
-    assert fits(graded, exponent=4)
-    assert fits(replace(graded, graded=False))
+    assert not fits(20.0)  # 27 * 254 * 64 * 20 > 2**23
+    assert fits(20.0, format=WeightFormat(8, 4))
+
+
+def test_how_large_a_message_can_be() -> None:
+    program, _ = models.sigma_delta()
+    sizes = {name: largest_message(program, name) for name in ("input", "a", "b", "c", "d")}
+    # Nothing bounds what a sigma-delta neuron sends.
+    assert sizes == {"input": 127.0, "a": None, "b": None, "c": None, "d": 1.0}
+    spikes = replace(program.inputs[0], graded=False)
+    assert largest_message(replace(program, inputs=(spikes,)), "input") == 1.0
 
 
 def test_the_exponent_is_folded_into_the_flipped_kernel() -> None:
-    synapse = Conv2d(np.arange(12, dtype=np.int16).reshape(1, 2, 2, 3), (2, 5, 5), exponent=3)
+    kernel = np.arange(12, dtype=np.int16).reshape(1, 2, 2, 3)
+    synapse = networks.conv(kernel, (2, 5, 5), exponent=3)
     weight = conv_weight(synapse)
     assert weight.shape == (1, 3, 2, 2)
     assert weight[0, 0, 1, 1] == 8 * synapse.weight[0, 1, 0, 2]
@@ -74,8 +85,8 @@ def test_few_large_maps_go_to_conv_and_many_small_ones_to_sparse() -> None:
 
 def test_a_population_has_one_shape() -> None:
     """Two convolutions that see one population in different shapes: the second is Sparse."""
-    first = Conv2d(networks.weights(1, 2, 1, 1, 1), (1, 4, 6))
-    second = Conv2d(networks.weights(2, 2, 2, 1, 1), (2, 6, 4))
+    first = networks.conv(networks.weights(1, 2, 1, 1, 1), (1, 4, 6))
+    second = networks.conv(networks.weights(2, 2, 2, 1, 1), (2, 6, 4))
     program, _ = networks.network(
         (1, 4, 6),
         [("a", (2, 4, 6), networks.neuron()), ("b", (2, 6, 4), networks.neuron())],

@@ -106,7 +106,7 @@ def test_the_timeout_names_the_network(
 ) -> None:
     break_worker(monkeypatch, "hang")
     program, stimulus = networks.sign_modes()
-    short = Stimulus(stimulus.values[:1, :2], 2)
+    short = Stimulus({"input": stimulus.values["input"][:1, :2]}, 2)
     with pytest.raises(LavaTimeout, match="network 2 of 2: input to b"):
         lava.execute_many([(program, short), networks.recurrent()], timeout=4)
 
@@ -204,14 +204,18 @@ def test_no_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_stimulus_that_does_not_fit() -> None:
     program, stimulus = networks.recurrent()
-    narrow = Stimulus(stimulus.values[..., :3], stimulus.steps)
-    real = Stimulus(stimulus.values.astype(np.float64), stimulus.steps)
+    values, steps = stimulus.values["input"], stimulus.steps
+    narrow = Stimulus({"input": values[..., :3]}, steps)
+    real = Stimulus({"input": values.astype(np.float64)}, steps)
+    other = Stimulus({"image": values}, steps)
     with pytest.raises(DataError) as caught:
-        lava.execute_many([(program, narrow), (program, real)])
-    first, second = caught.value.problems
+        lava.execute_many([(program, narrow), (program, real), (program, other)])
+    first, second, third = caught.value.problems
     assert first.what == "shape (3, 9, 3) is neither (3, 5) nor (3, 9, 5)"
-    assert first.where == "stimulus of network 0"
+    assert first.where == "stimulus of input input of network 0"
     assert second.what == "a fixed program needs integer messages, these are float64"
+    assert third.what == "there is none; there are image"
+    assert third.where == "stimulus of input input of network 2"
 
 
 def test_works_from_any_folder(

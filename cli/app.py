@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "run": "Run a program over a data set on one engine.",
     "verify": "Compare the engines, value by value.",
     "report": "Estimate energy and time of runs, side by side.",
+    "export-net": "Write a program as a network file of lava-dl.",
     "inspect": "Show what is in a graph, a program or a result.",
     "targets": "List the targets, or what is legal and the limits of one.",
     "costs": "List the cost models, or the constants of one.",
@@ -38,10 +39,11 @@ _PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": 
 
 def command(name: str) -> Any:
     """The command of one verb. Imports its module."""
-    module = importlib.import_module(f".{name}", __package__)
+    function = name.replace("-", "_")
+    module = importlib.import_module(f".{function}", __package__)
     app = typer.Typer(add_completion=False, **_PLAIN)
     app.command(name, context_settings={"help_option_names": ["-h", "--help"]})(
-        getattr(module, name).command
+        getattr(module, function).command
     )
     return typer.main.get_command(app)
 

@@ -10,6 +10,7 @@ import typer
 from ..errors import EXIT_DONE, EXIT_NOT_DEPLOYABLE
 from . import options
 from .desk import Desk, Result
+from .net_files import is_net, refuse_options
 from .tables import print_table
 from .verb import verb
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @verb()
 def check(
     desk: Desk,
-    graph: Annotated[Path, typer.Argument(help="A NIR graph.")],
+    graph: Annotated[Path, typer.Argument(help="A NIR graph, or a .net file.")],
     target: options.Target = "loihi2",
     dt: options.Dt = None,
     code: options.Code = "rate",
@@ -33,11 +34,20 @@ def check(
     """
     options.positive(dt, "--dt")
 
-    from ..deploy.check import check_graph
-    from .inputs import read_graph
+    if is_net(graph):
+        from ..deploy.netx import check_net
 
-    source = read_graph(graph, dt, reset, input_encoding)
-    facts = check_graph(source, target, code=code).as_json()
+        refuse_options(
+            graph,
+            {"--code": code != "rate", "--reset": reset, "--input-encoding": input_encoding},
+        )
+        facts = check_net(graph, target).as_json()
+    else:
+        from ..deploy.check import check_graph
+        from .inputs import read_graph
+
+        source = read_graph(graph, dt, reset, input_encoding)
+        facts = check_graph(source, target, code=code).as_json()
 
     def show(console: Console) -> None:
         nodes = [

@@ -9,6 +9,7 @@ import typer
 
 from . import options
 from .desk import Desk, Result
+from .net_files import is_net, read_program, refuse_options
 from .tables import cell, print_table
 from .verb import verb
 
@@ -22,7 +23,7 @@ _ERRORS = ("rate_cosine", "raster_cosine", "spikes_float", "spikes_fixed", "memb
 @verb("Write the program to this file.", writes="file", required=True)
 def compile(
     desk: Desk,
-    graph: Annotated[Path, typer.Argument(help="A NIR graph.")],
+    graph: Annotated[Path, typer.Argument(help="A NIR graph, or a .net file.")],
     target: options.Target = "loihi2",
     calibrate: options.Calibrate = None,
     precision: Annotated[
@@ -43,27 +44,40 @@ def compile(
     options.positive(dt, "--dt")
     assert desk.output is not None  # -o is required
 
-    from ..deploy.compile import compile_graph
     from ..deploy.storage import save_program
-    from .inputs import provenance, read_graph
 
-    samples = None
-    if calibrate is not None:
-        from ..deploy.data import load_data
+    if is_net(graph):
+        given = {
+            "--calibrate": calibrate,
+            "--precision": precision != "fixed",
+            "--code": code != "rate",
+            "--weight-bits": weight_bits,
+            "--reset": reset,
+            "--input-encoding": input_encoding,
+        }
+        refuse_options(graph, given)
+        program = read_program(graph, target, steps, dt)
+    else:
+        from ..deploy.compile import compile_graph
+        from .inputs import provenance, read_graph
 
-        samples = load_data(calibrate).x
-    source = read_graph(graph, dt, reset, input_encoding)
-    with desk.progress(f"compiling {graph} for {target}"):
-        program = compile_graph(
-            source,
-            target=target,
-            precision=precision,
-            calibration=samples,
-            steps=steps,
-            code=code,
-            weight_bits=weight_bits,
-            provenance=provenance(graph=graph, calibration=calibrate),
-        )
+        samples = None
+        if calibrate is not None:
+            from ..deploy.data import load_data
+
+            samples = load_data(calibrate).x
+        source = read_graph(graph, dt, reset, input_encoding)
+        with desk.progress(f"compiling {graph} for {target}"):
+            program = compile_graph(
+                source,
+                target=target,
+                precision=precision,
+                calibration=samples,
+                steps=steps,
+                code=code,
+                weight_bits=weight_bits,
+                provenance=provenance(graph=graph, calibration=calibrate),
+            )
     save_program(program, desk.output)
     facts: dict[str, Any] = {
         "program": str(desk.output),

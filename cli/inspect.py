@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 @verb()
 def inspect(
     desk: Desk,
-    file: Annotated[Path, typer.Argument(help="GRAPH.nir, PROGRAM.slip or RUN.json.")],
+    file: Annotated[
+        Path, typer.Argument(help="GRAPH.nir, LAYERS.net, PROGRAM.slip or RUN.json.")
+    ],
 ) -> Result:
     """Show what is in a graph, a program or a result."""
-    readers = {".nir": _graph, ".slip": _program, ".json": _run}
+    readers = {".nir": _graph, ".net": _net, ".slip": _program, ".json": _run}
     if file.suffix not in readers:
         raise UsageError(
             f"cannot tell what {file.name!r} is",
             where=str(file),
-            remedy="the name of the file must end with .nir, .slip or .json",
+            remedy="the name of the file must end with .nir, .net, .slip or .json",
         )
     return readers[file.suffix](file)
 
@@ -38,6 +40,13 @@ def _graph(path: Path) -> Result:
 
     facts = describe_graph(read_graph(path))
     return Result(facts, lambda console: show_graph(console, facts))
+
+
+def _net(path: Path) -> Result:
+    from .graphs import describe_net, show_net
+
+    facts = describe_net(path)
+    return Result(facts, lambda console: show_net(console, facts))
 
 
 def _run(path: Path) -> Result:

@@ -39,7 +39,6 @@ class Setting:
     Attributes:
         shape: of the population.
         depth: of the population.
-        start: step in which the first population sees the first input.
         first: whether it is the input layer.
         last: whether it is the last layer that computes.
         reset_interval: 0, or steps after which u and v are cleared.
@@ -48,7 +47,6 @@ class Setting:
 
     shape: tuple[int, ...]
     depth: int
-    start: int
     first: bool
     last: bool
     reset_interval: int
@@ -290,7 +288,6 @@ def _sigma_delta(fields: Fields, setting: Setting) -> tuple[Neuron, str]:
                 threshold << shift,
                 state_exponent=STATE_EXPONENT,
                 exact=setting.exact,
-                onset=setting.start if bias.any() else 0,
             ),
             "sigma-delta",
         )

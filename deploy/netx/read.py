@@ -90,31 +90,16 @@ def read_net(
         UnsupportedNode: layers, neurons and values without equivalent, all at once.
         UsageError: steps are unknown, or options make no sense.
     """
-    path = Path(path)
-    raw, simulation = read_file(path)
-    steps, step = _time(simulation, steps, dt, str(path))
-    interval = _interval(reset_interval)
-    stack, kinds = _Stack(), []
-    for index, values in enumerate(raw):
-        fields = Fields(f"{path}: layer {index}", values)
-        kind = fields.text("type")
-        fields.place += f" ({kind or 'no type'})"
-        kinds.append(kind)
-        last = not any(_type(later) in _COMPUTING for later in raw[index + 1 :])
-        depth, start = len(stack.populations) + 1, 2 if _enters(raw[0]) else 1
-        setting = Setting((), depth, start, index == 0, last, interval, exact)
-        _add(stack, fields, index, kind, setting, (input_scale, input_range))
-        stack.problems += fields.problems
-        unread = fields.unread()
-        if unread and not fields.problems:
-            stack.warnings.append(f"layer {index} ({kind}): not read: {', '.join(unread)}")
-    if not stack.problems and not stack.populations:
-        stack.problems.append(
-            Problem("no layer computes anything", str(path), "export the network again")
-        )
-    if stack.problems:
-        raise UnsupportedNode(*stack.problems)
-    program = _program(stack, readout, step, steps, target)
+    program, kinds = read_unproven(
+        path,
+        steps=steps,
+        dt=dt,
+        reset_interval=reset_interval,
+        readout=readout,
+        entry=(input_scale, input_range),
+        exact=exact,
+        target=target,
+    )
     report, warnings = prove(program)
     facts = {
         **(provenance or {}),
@@ -127,9 +112,46 @@ def read_net(
     return replace(program, provenance=facts, report=report)
 
 
-def _enters(values: Mapping[str, Any]) -> bool:
-    """Whether the file begins with an input layer that has neurons, which take one step."""
-    return _type(values) == "input" and "neuron" in values
+def read_unproven(
+    path: Path | str,
+    *,
+    steps: int | None = None,
+    dt: float | None = None,
+    reset_interval: int | None = None,
+    readout: Readout | None = None,
+    entry: tuple[float | None, tuple[int, int]] = (None, INPUT_RANGE),
+    exact: bool = False,
+    target: str = "loihi2",
+) -> tuple[Program, list[str]]:
+    """The Program before its bounds are looked at, and the types of the layers.
+
+    Arguments and errors as for `read_net`; `entry` is its input scale and range.
+    """
+    path = Path(path)
+    raw, simulation = read_file(path)
+    steps, step = _time(simulation, steps, dt, str(path))
+    interval = _interval(reset_interval)
+    stack, kinds = _Stack(), []
+    for index, values in enumerate(raw):
+        fields = Fields(f"{path}: layer {index}", values)
+        kind = fields.text("type")
+        fields.place += f" ({kind or 'no type'})"
+        kinds.append(kind)
+        last = not any(_type(later) in _COMPUTING for later in raw[index + 1 :])
+        depth = len(stack.populations) + 1
+        setting = Setting((), depth, index == 0, last, interval, exact)
+        _add(stack, fields, index, kind, setting, entry)
+        stack.problems += fields.problems
+        unread = fields.unread()
+        if unread and not fields.problems:
+            stack.warnings.append(f"layer {index} ({kind}): not read: {', '.join(unread)}")
+    if not stack.problems and not stack.populations:
+        stack.problems.append(
+            Problem("no layer computes anything", str(path), "export the network again")
+        )
+    if stack.problems:
+        raise UnsupportedNode(*stack.problems)
+    return _program(stack, readout, step, steps, target), kinds
 
 
 def _type(values: Mapping[str, Any]) -> str:

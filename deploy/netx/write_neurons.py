@@ -170,7 +170,7 @@ def _sigma_delta(population: Population, neuron: SigmaDelta, first: bool) -> Wri
         )
     if neuron.initial.any():
         made.refuse("a sum that starts at another value than 0", "train without that bias")
-    if neuron.ceiling is not None or neuron.onset > 2:
+    if neuron.ceiling is not None or neuron.onset > 1:
         what = "a ceiling" if neuron.ceiling is not None else f"an onset at step {neuron.onset}"
         made.refuse(f"sigma-delta neurons with {what}", "keep the Program")
     wanted = ("identity", _SHIFT) if first else ("identity" if reads else "relu", 0)

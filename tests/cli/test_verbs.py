@@ -38,7 +38,7 @@ def test_every_verb_has_a_file_and_every_file_a_verb() -> None:
     from slipway.cli import app
 
     home = Path(str(app.__file__)).parent
-    made = {p.stem for p in home.glob("*.py") if "@verb(" in p.read_text(encoding="utf-8")}
+    made = {p.stem.replace("_", "-") for p in home.glob("*.py") if "@verb(" in p.read_text(encoding="utf-8")}
     assert made - {"verb"} == set(VERBS)
 
 

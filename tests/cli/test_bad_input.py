@@ -181,7 +181,7 @@ def test_weights_that_are_not_finite(here: Path, tmp_path: Path, slipway: Slipwa
         ({"x": np.zeros((2, 4), object)}, "Python objects"),
         ({"x": np.zeros((2, 4)), "y": np.zeros(3, int)}, "y does not fit 2 samples"),
         ({"x": np.zeros((2, 4)), "y": np.array([0, 7])}, "labels reach from 0 to 7"),
-        ({"z": np.zeros((2, 4))}, "no array x; it holds z"),
+        ({"z": np.zeros((2, 4))}, "there are no samples for input; given are z"),
         ({"x": np.full((2, 4), 1e6)}, "outside the calibrated range"),
     ],
 )

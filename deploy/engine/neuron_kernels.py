@@ -29,24 +29,37 @@ from ..neurons.arithmetic import STATE_LIMIT, STATE_SHIFT
 LIMIT = STATE_LIMIT - 1
 
 
+def _is_whole(x: Any) -> bool:
+    """For the plain functions, which run where numba's compiler is switched off."""
+    return isinstance(x, int | np.integer)
+
+
 def scaled(x: Any, factor: Any) -> Any:
     """Floats: x * factor. Integers: x * factor / 4096, rounded towards zero."""
+    if not _is_whole(x):
+        return x * factor
+    product = np.int64(x) * factor
+    return -((-product) >> 12) if product < 0 else product >> 12
 
 
 def lifted(x: Any, bits: Any) -> Any:
     """Integers: x << bits, as int64. Floats: x."""
+    return np.int64(x) << bits if _is_whole(x) else x
 
 
 def lowered(x: Any, bits: Any) -> Any:
     """Integers: x >> bits, which floors. Floats: x."""
+    return x >> bits if _is_whole(x) else x
 
 
 def bounded(x: Any) -> Any:
     """Integers: clipped to 24 bits, symmetric. Floats: x."""
+    return min(max(x, -LIMIT), LIMIT) if _is_whole(x) else x
 
 
 def at_limit(x: Any) -> Any:
     """Integers: whether x stands where `bounded` clips. Floats: never."""
+    return bool(_is_whole(x) and abs(x) == LIMIT)
 
 
 @overload(scaled, strict=False)

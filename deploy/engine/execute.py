@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from ..neurons.models import NeuronModel, model_of
-from ..program import Output, Population, Program
+from ..program import Input, Output, Population, Program
 from ..reference import message_type
 from ..trace import Raster, Stimulus, Trace
 from . import kernels
@@ -22,6 +24,8 @@ Array = npt.NDArray[Any]
 BATCH_BYTES = 256 * 2**20
 """Memory for the states and arriving currents of one batch of samples."""
 BATCH_SAMPLES = 256
+SERIAL_NEURONS = 2**13
+"""A batch with fewer neurons in all is over before a second thread has started."""
 
 
 def execute(
@@ -44,10 +48,24 @@ def execute(
     batch = int(np.clip(batch, 1, BATCH_SAMPLES))
     parts = []
     for start in range(0, stimulus.samples, batch):
-        parts.append(runner.run(stimulus.part(start, start + batch), record))
+        part = stimulus.part(start, start + batch)
+        with _threads(part.samples, sum(p.size for p in program.populations)):
+            parts.append(runner.run(part, record))
         if progress:
             progress(min(start + batch, stimulus.samples))
     return parts[0] if len(parts) == 1 else _join(parts)
+
+
+@contextmanager
+def _threads(samples: int, neurons: int) -> Iterator[None]:
+    """One thread where several would only wait for each other: samples run in parallel."""
+    threads = numba.get_num_threads()
+    try:
+        if samples == 1 or samples * neurons < SERIAL_NEURONS:
+            numba.set_num_threads(1)
+        yield
+    finally:
+        numba.set_num_threads(threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,7 @@ class _Neurons:
         update: kernel and options.
         rows: the kernel's parameters (k, n), channels last.
         start: states before step 1, each (1, n), channels last.
-        message: type of its messages.
+        message: type of its messages: uint8 for spikes.
         rings: steps that the currents of each port are kept for: a current arrives at most
             that many steps after the step of its message.
     """
@@ -103,9 +121,8 @@ class _Runner:
         self.fixed = program.precision == "fixed"
         self.number: Any = np.int32 if self.fixed else np.float64
         self.wide: Any = np.int64 if self.fixed else np.float64
-        self.orders = {
-            s.name: order_of(s.shape) for s in (*program.inputs, *program.populations)
-        }
+        sources: list[Input | Population] = [*program.inputs, *program.populations]
+        self.orders = {source.name: order_of(source.shape) for source in sources}
         self.synapses = [prepare(p, self.orders, self.number) for p in program.projections]
         self.neurons = {p.name: self._neurons(p) for p in program.populations}
 
@@ -130,30 +147,25 @@ class _Runner:
 
     def bytes_per_sample(self, stimulus: Stimulus) -> int:
         """Memory that one sample of a batch needs."""
-        number = np.dtype(self.number).itemsize
+        number: int = np.dtype(self.number).itemsize
         total = sum(2 * number * spec.size for spec in self.program.inputs)
         for each in self.neurons.values():
             states = len(each.start) + sum(each.rings)
             message = np.dtype(each.message).itemsize
             total += each.population.size * (number * states + message + 4)
         for synapses in self.synapses:
-            sums = number * synapses.slots * synapses.projection.synapse.out_size
-            total += sums if self._constant(synapses, stimulus) else 0
-        return total + number * self._scratch(stimulus)
+            total += number * synapses.sums if self._constant(synapses, stimulus) else 0
+        return total + number * self.scratch(stimulus)
 
     def _constant(self, synapses: Synapses, stimulus: Stimulus) -> bool:
         """Whether a frame sends the same messages at every step."""
         values = stimulus.values.get(synapses.projection.source)
         return values is not None and values.ndim == 2
 
-    def _scratch(self, stimulus: Stimulus) -> int:
+    def scratch(self, stimulus: Stimulus) -> int:
         """Most sums of one projection that wait for a shift."""
         return max(
-            (
-                s.slots * s.projection.synapse.out_size
-                for s in self.synapses
-                if s.shift and not self._constant(s, stimulus)
-            ),
+            (s.sums for s in self.synapses if s.shift and not self._constant(s, stimulus)),
             default=0,
         )
 
@@ -221,7 +233,7 @@ class _Batch:
         # What a frame's messages sum up to, which is the same at every step.
         self.constant: dict[str, Array] = {}
         # Sums of one projection before their shift; zero between two projections.
-        self.scratch = np.zeros(samples * runner._scratch(stimulus), number)
+        self.scratch = np.zeros(samples * runner.scratch(stimulus), number)
 
     def _fresh(self, neurons: _Neurons) -> _Activity:
         samples, size = self.stimulus.samples, neurons.population.size

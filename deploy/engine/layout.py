@@ -70,6 +70,11 @@ class Synapses:
         """How many sums there must be room for."""
         return max(self.delays, default=0) + 1
 
+    @property
+    def sums(self) -> int:
+        """Numbers in all slots for one sample."""
+        return self.slots * self.projection.synapse.out_size
+
 
 def prepare(projection: Projection, orders: Mapping[str, Order], number: Any) -> Synapses:
     """Weights as `number` (int32 or float64), in the kernels' layout."""

@@ -1,0 +1,342 @@
+"""The fast executor equals the readable norm: on random networks, and at what these miss."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from slipway.deploy import reference
+from slipway.deploy.engine import execute, neuron_kernels
+from slipway.deploy.engine.packing import UPDATES, update_of
+from slipway.deploy.formats import WeightFormat
+from slipway.deploy.neurons.cuba_lif import CubaLif
+from slipway.deploy.neurons.models import MODELS
+from slipway.deploy.neurons.resonator import Resonator
+from slipway.deploy.neurons.sigma_delta import SigmaDelta
+from slipway.deploy.program import Input, Output, Population, Program, Projection
+from slipway.deploy.synapses.dense import Dense
+from slipway.deploy.synapses.sparse import Sparse, from_matrix
+from slipway.deploy.trace import Stimulus, Trace
+
+from ..house.tree import ROOT
+from .random_programs import as_float, random_case
+
+RUNNER = sys.modules["slipway.deploy.engine.execute"]
+BLOCKS, BLOCK = 10, 30
+
+
+def arrays(trace: Trace) -> dict[str, np.ndarray[Any, Any]]:
+    """Everything in a trace, by a name for messages."""
+    found = {f"output {name}": values for name, values in trace.outputs.items()}
+    found |= {f"messages of {name}": values for name, values in trace.messages.items()}
+    found |= {f"saturation of {name}": values for name, values in trace.saturated.items()}
+    for name, raster in trace.rasters.items():
+        found[f"s of {name}"] = raster.s
+        found |= {f"{state} of {name}": values for state, values in raster.states.items()}
+    return found
+
+
+def assert_same(norm: Trace, fast: Trace, what: str, tolerance: float = 0.0) -> None:
+    expected, found = arrays(norm), arrays(fast)
+    assert expected.keys() == found.keys(), what
+    assert norm.executed_steps == fast.executed_steps, what
+    for name, values in expected.items():
+        scale = float(np.abs(values.astype(np.float64)).max(initial=1.0))
+        np.testing.assert_allclose(
+            found[name], values, rtol=0, atol=tolerance * scale, err_msg=f"{what}: {name}"
+        )
+        if name.startswith("s of"):
+            assert found[name].dtype == values.dtype, f"{what}: {name}"
+
+
+def case(seed: int) -> tuple[Program, Stimulus, Trace]:
+    """A random network, its stimulus and the norm's trace, which int32 can hold."""
+    program, stimulus = random_case(seed)
+    norm = reference.execute(program, stimulus, record=True)
+    for projection in program.projections:
+        sent = stimulus.values.get(projection.source)
+        if sent is None:
+            sent = norm.rasters[projection.source].s.astype(np.int64)
+        most = int(np.abs(sent).max(initial=0)) * int(np.abs(projection.synapse.weight).sum())
+        assert most < 2**31, f"seed {seed}: the sum of {projection.name} is not bounded"
+    for name, raster in norm.rasters.items():
+        for state, values in raster.states.items():
+            assert np.abs(values).max(initial=0) < 2**31, f"seed {seed}: {state} of {name}"
+    return program, stimulus, norm
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_fixed_equals_the_norm_bit_for_bit(block: int) -> None:
+    for seed in range(block * BLOCK, (block + 1) * BLOCK):
+        program, stimulus, norm = case(seed)
+        assert_same(norm, execute(program, stimulus, record=True), f"seed {seed}")
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_float_equals_the_norm(block: int) -> None:
+    for seed in range(block * BLOCK, (block + 1) * BLOCK):
+        program, stimulus = as_float(*random_case(seed), seed)
+        norm = reference.execute(program, stimulus, record=True)
+        assert_same(norm, execute(program, stimulus, record=True), f"seed {seed}", 1e-9)
+
+
+def options(neuron: Any) -> set[str]:
+    """The options that choose another way through a model's kernel."""
+    kind = type(neuron).__name__
+    found = set()
+    for name in ("reset", "activation"):
+        if hasattr(neuron, name):
+            found.add(f"{kind} {getattr(neuron, name)}")
+    for name in ("refractory", "reset_interval", "onset", "exact", "accumulate"):
+        if hasattr(neuron, name):
+            found.add(f"{kind} {name} {bool(getattr(neuron, name))}")
+    return found
+
+
+def test_the_random_networks_cover_what_they_claim() -> None:
+    seen: Counter[str] = Counter()
+    active: Counter[str] = Counter()
+    for seed in range(BLOCKS * BLOCK):
+        program, stimulus = random_case(seed)
+        trace = execute(program, stimulus)
+        for population in program.populations:
+            kind = type(population.neuron).__name__
+            seen.update(options(population.neuron))
+            active[kind] += bool(trace.messages[population.name].any())
+            active[f"{kind} saturated"] += bool(trace.saturated[population.name].any())
+        for p in program.projections:
+            kind = type(p.synapse).__name__
+            seen[kind] += 1
+            seen[f"{kind} shift right"] += p.exponent < 0
+            seen[f"{kind} shift left"] += p.exponent > 0
+            seen["own delays, shift right"] += p.exponent < 0 and p.longest_delay > p.delay
+            seen["longest delay"] += p.longest_delay >= 60
+            seen["to itself"] += p.source == p.target
+            seen[f"port {p.port}"] += 1
+        seen[f"{len(program.inputs)} inputs"] += 1
+        seen[f"{len(program.outputs)} outputs"] += 1
+        ranks = {values.ndim for values in stimulus.values.values()}
+        seen["frames and over time at once"] += len(ranks) == 2
+        seen.update(o.readout for o in program.outputs)
+    wanted = {
+        *(f"CubaLif {reset}" for reset in ("zero", "value", "subtract")),
+        *(f"CubaLif {name} True" for name in ("refractory", "reset_interval", "onset")),
+        *(f"SigmaDelta {name}" for name in ("relu", "identity")),
+        *(f"SigmaDelta {n} {on}" for n in ("exact", "accumulate") for on in (True, False)),
+        *(f"Resonator {reset}" for reset in ("none", "izhikevich")),
+        *(
+            f"{k} shift {way}"
+            for k in ("Dense", "Sparse", "Conv2d")
+            for way in ("left", "right")
+        ),
+        *("own delays, shift right", "longest delay", "to itself"),
+        *("port real", "port imaginary", "3 inputs", "3 outputs"),
+        *("frames and over time at once", "count", "last", "mean"),
+    }
+    assert {name for name in wanted if seen[name] < 10} == set()
+    kinds = {model.__name__ for model in MODELS}
+    assert {kind for kind in kinds if active[kind] < 20} == set()
+    # A SigmaDelta has no limit, and a TernaryLif spikes before it gets there.
+    clipped = ("CubaLif", "AdaptiveLif", "FirstSpike")
+    assert {kind for kind in clipped if active[f"{kind} saturated"] < 4} == set()
+
+
+def test_every_model_has_a_kernel() -> None:
+    assert UPDATES.keys() == MODELS.keys()
+
+
+def one(*values: int) -> np.ndarray[Any, Any]:
+    return np.array(values, np.int64)
+
+
+def silent(**parameters: Any) -> CubaLif:
+    """An integrator without leak that never spikes, whose u is the current of the step."""
+    given = {"threshold": one(131071), "bias_mantissa": one(0), **parameters}
+    return CubaLif(one(4095), one(0), initial_voltage=one(0), **given)
+
+
+def network(
+    *projections: Projection,
+    neuron: Any,
+    size: int = 1,
+    inputs: tuple[Input, ...] = (Input("input", (1,), True, 1.0, -99, 99),),
+    readout: Any = "last",
+    steps: int = 4,
+) -> Program:
+    population = Population("p", "LIF", (size,), neuron, 1)
+    output = Output("out", "p", readout)
+    return Program("fixed", 1e-3, steps, inputs, (population,), projections, (output,))
+
+
+def states(program: Program, stimulus: Stimulus, name: str = "v") -> list[int]:
+    trace = execute(program, stimulus, record=True)
+    return [int(v) for v in trace.rasters["p"].states[name][0, :, 0]]
+
+
+def test_each_own_delay_is_floored_by_itself() -> None:
+    # Two synapses of weight 2 and exponent -2: 2 >> 2 twice is 0, (2 + 2) >> 2 is 1.
+    row, column = np.zeros(2, np.int32), np.arange(2, dtype=np.int32)
+    pair = (Input("input", (2,), False, 1.0, 0, 1),)
+    stimulus = Stimulus({"input": np.array([[[1, 1], [0, 0], [0, 0], [0, 0]]], np.int32)}, 4)
+    weight, form = np.array([2, 2], np.int16), WeightFormat(exponent=-2)
+    for delay, expected in ((None, [0, 64, 64, 64, 64]), (np.array([0, 1], np.uint8), [0] * 5)):
+        synapse = Sparse(weight, row, column, (1, 2), form, delay)
+        program = network(Projection("a", "input", "p", synapse), neuron=silent(), inputs=pair)
+        assert states(program, stimulus) == expected
+
+
+def test_own_delays_add_to_the_projections() -> None:
+    synapse = from_matrix(np.array([[2, 4]], np.int16), WeightFormat(), np.array([[0, 2]]))
+    pair = (Input("input", (2,), False, 1.0, 0, 1),)
+    program = network(
+        Projection("a", "input", "p", synapse, delay=1), neuron=silent(), inputs=pair, steps=6
+    )
+    frames = np.zeros((1, 6, 2), np.int32)
+    frames[0, 0] = 1
+    u = states(program, Stimulus({"input": frames}, 6), "u")
+    assert u == [0, 0, 2 << 6, 0, 4 << 6, 0, 0]
+
+
+def test_saturation_is_counted_at_both_limits() -> None:
+    weight = Dense(np.array([[254]], np.int16), WeightFormat(exponent=7))
+    spiking = silent(threshold=one(0), reset="subtract")  # at threshold 0 takes nothing away
+    for message, neuron, limit in ((99, spiking, 2**23 - 1), (-99, silent(), 1 - 2**23)):
+        program = network(Projection("a", "input", "p", weight), neuron=neuron)
+        stimulus = Stimulus({"input": np.array([[message]], np.int32)}, 4)
+        trace = execute(program, stimulus, record=True)
+        # 254 * 99 << 13 is far beyond the limit, at each of the steps 2 to 5.
+        assert trace.rasters["p"].states["v"][0, :, 0].tolist() == [0] + [limit] * 4
+        assert trace.outputs["out"].tolist() == [[limit]]
+        assert trace.saturated["p"].tolist() == [4]
+
+
+def test_both_parts_of_a_resonator_saturate_by_themselves() -> None:
+    weight = Dense(np.array([[254]], np.int16), WeightFormat(exponent=7))
+    still = Resonator(one(0), one(0), one(131071), state_exponent=6)  # forgets at once
+    ports = [
+        Projection(port, "input", "p", weight, port=port) for port in ("real", "imaginary")
+    ]
+    stimulus = Stimulus({"input": np.array([[99]], np.int32)}, 4)
+    assert execute(network(*ports, neuron=still), stimulus).saturated["p"].tolist() == [8]
+    assert execute(network(ports[0], neuron=still), stimulus).saturated["p"].tolist() == [4]
+
+
+def test_graded_messages_carry_their_value_and_count_once() -> None:
+    encoder = SigmaDelta(one(0), one(0), "identity", accumulate=False)
+    dense = Projection("a", "input", "p", Dense(one(2).reshape(1, 1), WeightFormat()))
+    program = network(dense, neuron=encoder, readout="count", steps=5)
+    values = np.array([[3, 3, -7, 0, 0]], np.int32)[..., None]
+    trace = execute(program, Stimulus({"input": values}, 5), record=True)
+    assert trace.rasters["p"].s[0, :, 0].tolist() == [0, 6, 0, -20, 14, 0]
+    assert trace.rasters["p"].s.dtype == np.int32
+    assert trace.messages["p"].tolist() == [[3]]
+    assert trace.outputs["out"].tolist() == [[0]]
+
+
+def test_several_inputs_and_ports() -> None:
+    neuron = Resonator(one(0), one(4096), one(131071))  # a quarter of a turn each step
+    inputs = tuple(Input(n, (1,), True, 1.0, -99, 99) for n in ("x", "y"))
+    weight = Dense(one(2).reshape(1, 1), WeightFormat())
+    program = network(
+        Projection("a", "x", "p", weight, port="real"),
+        Projection("b", "y", "p", weight, port="imaginary"),
+        neuron=neuron,
+        inputs=inputs,
+        steps=3,
+    )
+    over_time = np.array([[1, 0, 0]], np.int32)[..., None]
+    trace = execute(program, Stimulus({"x": over_time, "y": one(5)[None]}, 3), record=True)
+    parts = trace.rasters["p"].states
+    assert parts["real"][0, :, 0].tolist() == [0, 2, -10, -12]
+    assert parts["imaginary"][0, :, 0].tolist() == [0, 10, 12, 0]
+    assert trace.messages["x"].tolist() == [[1]]
+    assert trace.messages["y"].tolist() == [[3]]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_batches_give_what_all_samples_at_once_give(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, stimulus = random_case(seed)
+    values = {k: np.concatenate([v] * 3) for k, v in stimulus.values.items()}
+    stimulus = Stimulus(values, stimulus.steps)
+    whole = execute(program, stimulus, record=True)
+    monkeypatch.setattr(RUNNER, "BATCH_SAMPLES", 2)
+    finished: list[int] = []
+    parts = execute(program, stimulus, record=True, progress=finished.append)
+    assert_same(whole, parts, f"seed {seed}")
+    last = stimulus.samples
+    assert finished == [*range(2, last, 2), last]
+
+
+def test_long_delays_make_batches_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = np.full((8, 4), 2, np.int16)
+    source = (Input("input", (4,), False, 1.0, 0, 1),)
+    sizes = []
+    for longest in (0, 62):
+        delay = np.zeros(matrix.shape, np.uint8)
+        delay[0, 0] = longest
+        synapse = from_matrix(matrix, WeightFormat(exponent=-1), delay)
+        program = network(
+            Projection("a", "input", "p", synapse), neuron=silent(), size=8, inputs=source
+        )
+        stimulus = Stimulus({"input": np.ones((5, 4, 4), np.int32)}, 4)
+        sizes.append(RUNNER._Runner(program).bytes_per_sample(stimulus))
+        monkeypatch.setattr(RUNNER, "BATCH_BYTES", 2 * sizes[-1])
+        finished: list[int] = []
+        execute(program, stimulus, progress=finished.append)
+        assert finished == [2, 4, 5]
+    # 62 steps more of what arrives, and of sums that wait for their shift.
+    assert sizes[1] - sizes[0] == 2 * 62 * 8 * 4
+
+
+@pytest.mark.parametrize("precision", ["fixed", "float"])
+def test_a_frame_is_the_same_message_at_every_step(precision: str) -> None:
+    for seed in range(20):
+        program, stimulus = random_case(seed)
+        if precision == "float":
+            program, stimulus = as_float(program, stimulus, seed)
+        frames = {k: v if v.ndim == 2 else v[:, 0] for k, v in stimulus.values.items()}
+        repeated = {k: np.repeat(v[:, None], stimulus.steps, 1) for k, v in frames.items()}
+        once = execute(program, Stimulus(frames, stimulus.steps), record=True)
+        again = execute(program, Stimulus(repeated, stimulus.steps), record=True)
+        assert_same(once, again, f"seed {seed}", 0.0 if precision == "fixed" else 1e-9)
+
+
+def test_a_presentation_may_be_shorter_than_the_program() -> None:
+    for seed in range(20):
+        program, stimulus = random_case(seed)
+        values = {k: v if v.ndim == 2 else v[:, :2] for k, v in stimulus.values.items()}
+        short = Stimulus(values, 2)
+        norm = reference.execute(program, short, record=True)
+        assert_same(norm, execute(program, short, record=True), f"seed {seed}")
+
+
+def test_plain_integrate_and_fire_takes_the_lean_kernel() -> None:
+    assert update_of(silent(), True).kernel is neuron_kernels.cuba_lif
+    assert update_of(silent(reset_interval=3), True).kernel is neuron_kernels.cuba_lif
+    general = neuron_kernels.cuba_lif_general
+    assert update_of(silent(reset="subtract"), True).kernel is general
+    refractory = neuron_kernels.cuba_lif_refractory
+    assert update_of(silent(refractory=2), True).kernel is refractory
+
+
+def test_only_what_a_network_needs_is_compiled() -> None:
+    script = (
+        "import numpy as np\n"
+        "from tests.deploy.test_engine import *\n"
+        "from slipway.deploy.engine import kernels\n"
+        "dense = Dense(np.array([[2]], np.int16), WeightFormat())\n"
+        "program = network(Projection('a', 'input', 'p', dense), neuron=silent())\n"
+        "execute(program, Stimulus({'input': np.ones((1, 4, 1), np.int32)}, 4))\n"
+        "found = {**vars(kernels), **vars(neuron_kernels)}.items()\n"
+        "print(sorted(name for name, each in found if getattr(each, 'signatures', ())))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "['cuba_lif', 'dense']"

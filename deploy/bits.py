@@ -12,6 +12,7 @@ from ..errors import CapacityExceeded, Problem, UsageError
 from .formats import WEIGHT_BITS_MAX, WeightFormat, sign_mode_of
 from .program import Program, Projection
 from .rounding import current_power
+from .targets import load_target
 from .weights import meant, quantise_weights, stored_bits
 
 Array = npt.NDArray[Any]
@@ -33,13 +34,13 @@ def allocate(
     Args:
         program: in floating point.
         wanted: bits of all weights; None: as said above, and fewer where the memory is
-            exceeded.
+            exceeded, of the widths that the target has.
         memory: bits that the target can store; None: as many as are needed.
         seen: projection -> second moments of the messages it sees (`rounding.moments`);
             None without calibration data.
 
     Raises:
-        UsageError: `wanted` is not 1 to 8, or 1 with weights of mixed signs.
+        UsageError: `wanted` is not 1 to 8 or 16, or 1 with weights of mixed signs.
         CapacityExceeded: even the fewest bits do not fit.
     """
     if wanted is not None:
@@ -94,9 +95,10 @@ def fewest(projection: Projection) -> int:
 
 
 def _uniform(program: Program, wanted: int) -> dict[str, int]:
-    if not 1 <= wanted <= WEIGHT_BITS_MAX:
+    if wanted != TWO_PARTS and not 1 <= wanted <= WEIGHT_BITS_MAX:
         raise UsageError(
-            f"weights of {wanted} bits do not exist; there are 1 to {WEIGHT_BITS_MAX}",
+            f"weights of {wanted} bits do not exist; there are 1 to {WEIGHT_BITS_MAX}, and "
+            f"{TWO_PARTS} in two parts",
             remedy=f"use --weight-bits from 1 to {WEIGHT_BITS_MAX}",
         )
     refused = [
@@ -123,34 +125,36 @@ def _within(
     The cost is the current error added, over the power of all currents into the target;
     without calibration data all projections go down together.
     """
-    floors = {p.name: fewest(p) for p in program.projections}
+    widths = load_target(program.target).weight_bits
+    floors = {p.name: min(w for w in widths if w >= fewest(p)) for p in program.projections}
     costs: dict[tuple[str, int], float] = {}
     while memory_used(program, bits) > memory:
         open_ones = [p for p in program.projections if bits[p.name] > floors[p.name]]
         if not open_ones:
             return bits
         if seen is None:
-            most = fewer(max(bits[p.name] for p in open_ones))
+            most = fewer(max(bits[p.name] for p in open_ones), widths)
             for projection in open_ones:
                 bits[projection.name] = min(bits[projection.name], most)
             continue
 
         def price(projection: Projection, seen: Seen = seen) -> float:
             name, now = projection.name, bits[projection.name]
-            for count in (now, fewer(now)):
+            for count in (now, fewer(now, widths)):
                 if (name, count) not in costs:
                     costs[name, count] = _error(program, projection, count, seen)
-            added = costs[name, fewer(now)] - costs[name, now]
-            return added / max(stored_bits(projection.synapse, now - fewer(now)), 1)
+            least = fewer(now, widths)
+            added = costs[name, least] - costs[name, now]
+            return added / max(stored_bits(projection.synapse, now - least), 1)
 
         cheapest = min(open_ones, key=price)
-        bits[cheapest.name] = fewer(bits[cheapest.name])
+        bits[cheapest.name] = fewer(bits[cheapest.name], widths)
     return bits
 
 
-def fewer(bits: int) -> int:
-    """The next smaller number of bits."""
-    return WEIGHT_BITS_MAX if bits == TWO_PARTS else bits - 1
+def fewer(bits: int, widths: tuple[int, ...]) -> int:
+    """The next smaller one of the target's widths; from two parts it leads to one."""
+    return max(width for width in widths if width < bits)
 
 
 def _error(program: Program, projection: Projection, bits: int, seen: Seen) -> float:

@@ -188,10 +188,20 @@ def together(projections: tuple[Projection, ...]) -> tuple[Projection, ...]:
 
 
 def row_sums(synapse: Synapse, weight: Array) -> Array:
-    """Sum of some values of the weights' shape over each target neuron, (n_out,)."""
+    """Sum of some values of the weights' shape over each target neuron, int64 (n_out,)."""
     if isinstance(synapse, Sparse):
         return np.asarray(np.bincount(synapse.row, weight, synapse.shape[0]), np.int64)
-    rows: Array = weight.reshape(weight.shape[0], -1).sum(axis=1)
     if isinstance(synapse, Conv2d):
-        rows = np.repeat(rows, prod(synapse.output_shape[1:]))
-    return rows
+        taps = weight.sum(axis=1)
+        inside = [_taps_inside(synapse, axis) for axis in (0, 1)]
+        total = np.einsum("oij,iy,jx->oyx", taps, *inside)
+        return np.asarray(total, np.int64).reshape(-1)
+    return np.asarray(weight.sum(axis=1), np.int64)
+
+
+def _taps_inside(synapse: Conv2d, axis: int) -> Array:
+    """Whether each tap of each output position lies inside the input: (taps, positions)."""
+    taps, positions = synapse.weight.shape[2 + axis], synapse.output_shape[1 + axis]
+    at = np.arange(positions) * synapse.stride[axis] - synapse.padding[axis]
+    seen = at + synapse.dilation[axis] * np.arange(taps)[:, None]
+    return ((seen >= 0) & (seen < synapse.input_shape[1 + axis])).astype(np.int64)

@@ -97,7 +97,7 @@ def _follow(
         if membrane.held:
             v = np.maximum(v, x)
         peaks[0].see(u, t)
-        peaks[1].see(v, t)
+        peaks[1].see(np.maximum(v, membrane.after(v)), t)
         highest = int(v.max(initial=0))
         if clipped is None and highest > STATE.maximum:
             clipped = t - 1
@@ -190,7 +190,7 @@ def cuba_lif(neuron: CubaLif, drive: Drive, steps: int) -> Reach:
             sign * bias,
             sign * start,
             highest if sign > 0 else lowest,
-            held=neuron.refractory > 0,
+            held=can_spike and neuron.refractory > 0,
             onset=neuron.onset,
             interval=neuron.reset_interval,
         )
@@ -233,7 +233,7 @@ def ternary_lif(neuron: TernaryLif, drive: Drive, steps: int) -> Reach:
 
 
 def adaptive_lif(neuron: AdaptiveLif, drive: Drive, steps: int) -> Reach:
-    """States i and v as without spikes, which leave both alone; theta, r with a spike a step.
+    """States u and v as without spikes, which leave both alone; theta, r with a spike a step.
 
     At a spike ``theta + r <= v``, so that theta cannot exceed the highest v by more than a
     step, nor r twice the highest v.
@@ -250,9 +250,9 @@ def adaptive_lif(neuron: AdaptiveLif, drive: Drive, steps: int) -> Reach:
         drive.of(index), index, steps, membrane(-1), membrane(1), silent=False, saturates=True
     )
     high = reach.states["v"][1]
-    states = {"i": reach.states["u"], "v": reach.states["v"]}
+    states = dict(reach.states)
     states |= _thresholds(neuron, min(high.value, STATE.maximum), high, steps)
-    limits = dict.fromkeys(("i", "theta", "r"), STATE.maximum)
+    limits = dict.fromkeys(("u", "theta", "r"), STATE.maximum)
     return Reach(states, limits, reach.proven_steps, reach.clipped)
 
 

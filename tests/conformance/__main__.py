@@ -11,23 +11,14 @@ import multiprocessing
 import os
 import sys
 import time
-import traceback
-from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from .agree import Result, compare_all
+from .agree import Result, attempt
 
 BATCH = 20
 # Lava's processes wait for each other much of the time.
 PER_CORE = 2
 SHOWN = 20
-
-
-def _run(seeds: Sequence[int]) -> tuple[Sequence[int], Result]:
-    try:
-        return seeds, compare_all(seeds)
-    except Exception:
-        failed = f"failed, or one of the {len(seeds)} from it on:\n{traceback.format_exc()}"
-        return seeds, Result([(seeds[0], failed)])
 
 
 def main() -> int:
@@ -39,8 +30,10 @@ def main() -> int:
     cores = len(os.sched_getaffinity(0))
     total, done, started = Result(), 0, time.monotonic()
     print(f"{networks} random networks, seeds {first} to {last - 1}", flush=True)
-    with multiprocessing.get_context("spawn").Pool(min(PER_CORE * cores, len(batches))) as pool:
-        for seeds, result in pool.imap_unordered(_run, batches):
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(PER_CORE * cores, len(batches)), spawn) as pool:
+        for future in as_completed([pool.submit(attempt, seeds) for seeds in batches]):
+            seeds, result = future.result()
             done += len(seeds)
             total.coverage.merge(result.coverage)
             for seed, what in result.differences[: max(0, SHOWN - len(total.differences))]:

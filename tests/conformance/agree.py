@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -49,3 +50,12 @@ def compare_all(seeds: Sequence[int], *, engine: bool = True, lava: bool = True)
             if difference:
                 result.differences.append((seed, f"Lava: {difference}"))
     return result
+
+
+def attempt(seeds: Sequence[int]) -> tuple[Sequence[int], Result]:
+    """The same, and what went wrong where it cannot be compared at all."""
+    try:
+        return seeds, compare_all(seeds)
+    except Exception:
+        failed = f"failed, or one of the {len(seeds)} from it on:\n{traceback.format_exc()}"
+        return seeds, Result([(seeds[0], failed)])

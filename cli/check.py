@@ -50,15 +50,19 @@ def check(
         facts = check_graph(source, target, code=code).as_json()
 
     def show(console: Console) -> None:
-        nodes = [
+        nodes: list[tuple[str, ...]] = [
             (n, f["status"], f["reason"], f.get("remedy")) for n, f in facts["nodes"].items()
         ]
-        print_table(console, ("node", "status", "reason", "to do"), nodes)
+        heads: tuple[str, ...] = ("node", "status", "reason", "to do")
+        if not any(remedy for *_, remedy in nodes):
+            heads, nodes = heads[:3], [row[:3] for row in nodes]
+        print_table(console, heads, nodes)
         resources = [
             (n, f["used"], f["limit"], _share(f["used"], f["limit"]))
             for n, f in facts["resources"].items()
         ]
-        print_table(console, ("resource", ">used", ">limit", ">%"), resources)
+        if resources:
+            print_table(console, ("resource", ">used", ">limit", ">%"), resources)
         for problem in facts["problems"]:
             told = ", ".join(filter(None, (problem["where"], problem["what"])))
             console.print(f"{told}; to do: {problem['remedy']}", markup=False)

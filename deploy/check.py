@@ -8,7 +8,7 @@ from typing import Any
 
 import nir
 
-from ..errors import Problem, SlipwayError
+from ..errors import EXIT_USAGE, Problem, SlipwayError
 from .codes import Code
 from .features import neuron_features, population_problem, program_problems, resources
 from .formats import WEIGHT_BITS_MAX
@@ -94,10 +94,26 @@ def check_graph(
     try:
         program = lower(graph, dt=step, steps=steps, target=target, code=code)
     except SlipwayError as error:
-        if error.exit_code == 2:
+        if error.exit_code == EXIT_USAGE:
             raise
-        return Check(target, nodes, {}, error.problems)
+        named, others = _by_node(nodes, error.problems)
+        return Check(target, named, {}, others)
     return check_program(program, chip, nodes, weight_bits)
+
+
+def _by_node(
+    nodes: Mapping[str, NodeCheck], problems: tuple[Problem, ...]
+) -> tuple[dict[str, NodeCheck], tuple[Problem, ...]]:
+    """Problems of a node as its verdict, and the problems of other places."""
+    found, others = dict(nodes), []
+    for problem in problems:
+        kind, _, name = problem.where.partition(" ")
+        name = name.partition(" (")[0]
+        if kind == "node" and name in nodes:
+            found[name] = NodeCheck("unsupported", problem.what, problem.remedy)
+        else:
+            others.append(problem)
+    return found, tuple(others)
 
 
 def check_program(
@@ -120,7 +136,7 @@ def check_program(
     known = {p.name for p in program.populations}
     problems = [
         p
-        for p in program_problems(program, target)
+        for p in program_problems(program, target, weight_bits)
         if p.where.removeprefix("population ") not in known  # stands beside the node already
     ]
     used = resources(program, target, weight_bits)

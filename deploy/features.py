@@ -52,7 +52,7 @@ def population_problem(population: Population, target: Target) -> Problem | None
     )
 
 
-def program_problems(program: Program, target: Target) -> Iterator[Problem]:
+def program_problems(program: Program, target: Target, weight_bits: int) -> Iterator[Problem]:
     """Everything of a Program that the target does not allow, apart from its resources."""
     for population in program.populations:
         problem = population_problem(population, target)
@@ -67,14 +67,13 @@ def program_problems(program: Program, target: Target) -> Iterator[Problem]:
                 f"projection {projection.name}",
                 "shorten the path or the delay",
             )
-        format = projection.synapse.format
-        if format and format.bits not in target.weight_bits:
-            legal = ", ".join(map(str, target.weight_bits))
-            yield Problem(
-                f"weights of {format.bits} bits; {target.title} has {legal}",
-                f"projection {projection.name}",
-                f"compile with --weight-bits {max(b for b in target.weight_bits)}",
-            )
+    if weight_bits not in target.weight_bits:
+        yield Problem(
+            f"weights of {weight_bits} bits; {target.title} has "
+            + ", ".join(map(str, target.weight_bits)),
+            f"target {target.name}",
+            f"compile with --weight-bits {max(b for b in target.weight_bits if b < weight_bits)}",
+        )
 
 
 def _graded(program: Program, target: Target) -> Iterator[Problem]:
@@ -97,7 +96,10 @@ def _graded(program: Program, target: Target) -> Iterator[Problem]:
 def resources(program: Program, target: Target, weight_bits: int) -> dict[str, dict[str, Any]]:
     """What the Program uses of each limited resource of the chip, by name."""
     used = {
-        "neurons": sum(p.size for p in program.populations),
+        "neurons": sum(
+            p.size * max(target.neurons[f].compartments for f in neuron_features(p.neuron))
+            for p in program.populations
+        ),
         "weight_memory": sum(
             (p.synapse.format.bits if p.synapse.format else weight_bits)
             * int(np.prod(p.synapse.weight.shape))

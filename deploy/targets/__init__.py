@@ -40,12 +40,14 @@ class Feature:
         legal: whether the target can do it.
         note: how, or why not.
         grade, source: as for a limit.
+        compartments: neurons of the chip that one such neuron takes.
     """
 
     legal: bool
     note: str
     grade: str
     source: str
+    compartments: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def program_problems(program: Program, target: Target, weight_bits: int) -> Iter
             f"weights of {weight_bits} bits; {target.title} has "
             + ", ".join(map(str, target.weight_bits)),
             f"target {target.name}",
-            f"compile with --weight-bits {max(b for b in target.weight_bits if b < weight_bits)}",
+            f"compile with --weight-bits {max(b for b in target.weight_bits if b < 8)}",
         )
 
 

@@ -205,9 +205,14 @@ def test_graded_input(tmp_path: Path) -> None:
     assert assert_alike(program, messages, theirs) > 30
 
 
+def _sound(sine: int, cosine: int) -> tuple[float, float]:
+    """As slipway writes them: slayer's integers may lose one in netx, see test_defects."""
+    return sine + 0.25 * np.sign(sine), cosine + 0.25 * np.sign(cosine)
+
+
 def _resonators(kind: str) -> list[Fields]:
-    first = files.resonator(kind, *SOUND[0], 90)
-    second = files.resonator(kind, *SOUND[1], 120)
+    first = files.resonator(kind, *_sound(1171, -3605), 90)
+    second = files.resonator(kind, *_sound(600, 3900), 120)
     return [
         files.inputs(9),
         files.complex_dense(files.even(26, 11, 9), files.even(27, 11, 9), first),
@@ -215,28 +220,10 @@ def _resonators(kind: str) -> list[Fields]:
     ]
 
 
-SOUND = ((1171, -3605), (600, 3900))
-"""Sine and cosine whose way through netx's floating point gives the same integers again."""
-
-
 @pytest.mark.parametrize("kind", ["RF_PHASE", "RF_IZHIKEVICH"])
 def test_resonators(tmp_path: Path, kind: str) -> None:
     one, other = both(tmp_path, _resonators(kind), spikes(30, 9, steps=100))
     assert one == other > 30
-
-
-def test_what_is_written_of_resonators_keeps_every_integer(tmp_path: Path) -> None:
-    """See test_defects for what netx makes of the same integers as slayer writes them."""
-    layers = _resonators("RF_PHASE")
-    layers[1] |= files.resonator("RF_PHASE", *LOST, 90)
-    program = read_net(files.write(tmp_path / "first.net", *layers), steps=100)
-    write_net(program, tmp_path / "case.net")
-    messages = spikes(31, 9, steps=100)
-    theirs = run_netx(tmp_path, tmp_path / "case.net", messages)
-    assert assert_alike(program, messages, theirs) > 30
-
-
-LOST = (1024, 3072)
 
 
 def _sigma_delta() -> list[Fields]:

@@ -63,7 +63,8 @@ def fit(task: Task, agreement: Agreement | None = None) -> Fitted | list[Problem
     for scale in scales(task):
         attempt = at_scale(task, scale)
         if isinstance(attempt, list):
-            reasons = reasons or attempt
+            if not reasons or attempt[0].where.startswith("population"):
+                reasons = attempt  # that no weight is left says less
             continue
         if attempt.bounds.proven_steps is None:
             return _choose(task, agreement, loose or largest, attempt)
@@ -74,7 +75,12 @@ def fit(task: Task, agreement: Agreement | None = None) -> Fitted | list[Problem
             break
     if largest is not None:
         return _choose(task, agreement, loose or largest, None)
-    return reasons or [Problem("no scale fits", f"population {task.population.name}")]
+    return [
+        replace(r, remedy=f"{r.remedy}; but a scale so small leaves nothing of the weights")
+        if r.where.startswith("population")
+        else r
+        for r in reasons
+    ]
 
 
 def resolution(population: Population) -> float:

@@ -20,8 +20,8 @@ from .synapses.sparse import Sparse
 
 Array = npt.NDArray[Any]
 
-SMALLEST = -15
-"""Exponent of the smallest scale: with it hardly a bit of a mantissa is left."""
+SMALLEST = -17
+"""Exponent of the smallest scale: with it no bit of a mantissa is left."""
 FINER = 96
 """Steps of an eighth of an octave down from the largest scale of weights in two parts."""
 SAFE = 0.98

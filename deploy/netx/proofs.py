@@ -15,6 +15,7 @@ import numpy as np
 from ...errors import CapacityExceeded, Problem, SlipwayError
 from ..bounds import Bounds, population_bounds, problems
 from ..features import program_problems
+from ..formats import WEIGHT_BITS_MAX
 from ..program import Population, Program
 from ..targets import load_target
 from ..weights import stored_bits
@@ -26,7 +27,7 @@ def prove(program: Program) -> tuple[dict[str, Any], list[str]]:
     Raises:
         CapacityExceeded: something that the target does not have at all.
     """
-    refused = tuple(program_problems(program, load_target(program.target)))
+    refused = tuple(program_problems(program, load_target(program.target), WEIGHT_BITS_MAX))
     if refused:
         raise CapacityExceeded(*refused)
     steps = program.run_steps(program.steps)

@@ -232,9 +232,10 @@ def _flatten(file: _File) -> None:
 
 
 def _check(file: _File, projection: Projection, problem: str) -> None:
-    if problem:
+    where = f"projection {projection.name}"
+    if problem and not any(known.where == where for known in file.problems):
         file.refuse(
-            f"projection {projection.name}",
+            where,
             problem,
             "compile with weights of both signs, not all 0 and not at the end of their range",
         )

@@ -11,8 +11,7 @@ import sys
 import warnings
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-from lava_dl import import_netx
+from slipway.tests.deploy.netx.lava_dl import import_netx
 
 warnings.simplefilter("ignore")
 netx = import_netx()

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
-from lava_dl import import_netx
+from slipway.tests.deploy.netx.lava_dl import import_netx
 
 netx = import_netx()
 from lava.magma.core.run_conditions import RunSteps  # noqa: E402

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,12 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not here")
 
 
 def run_netx(
-    folder: Path, net: Path, messages: Any, *, values: bool = False, **arguments: Any
+    folder: Path,
+    net: Path,
+    messages: Any,
+    arguments: Mapping[str, int] | None = None,
+    *,
+    values: bool = False,
 ) -> dict[str, Any]:
     """What netx's layers send, "0.s" (steps, n), and their last states, "0.v" (n,).
 
@@ -46,14 +52,14 @@ def run_netx(
         folder: an empty one.
         net: the file.
         messages: (steps, n), C, H, W order.
-        values: the file begins with an input layer that has neurons.
         arguments: of netx's Network.
+        values: the file begins with an input layer that has neurons.
 
     Raises:
         RuntimeError: it failed; carries what it said.
         TimeoutError: Lava hung; it was killed with all its processes.
     """
-    settings = {"file": str(net), "values": values, "arguments": arguments}
+    settings = {"file": str(net), "values": values, "arguments": dict(arguments or {})}
     (folder / "settings.json").write_text(json.dumps(settings))
     np.save(folder / "stimulus.npy", messages)
     script = Path(__file__).with_name("net_run.py")

@@ -143,7 +143,7 @@ def both(
     sent = []
     for name in names:
         place = folder / name
-        theirs = run_netx(place, place / "case.net", messages, values=values, **told.arguments)
+        theirs = run_netx(place, place / "case.net", messages, told.arguments, values=values)
         first = int("reset_interval" in told.arguments)
         sent.append(assert_alike(program, messages, theirs, values=values, first=first))
     return sent[0], sent[1]
@@ -201,7 +201,7 @@ def test_graded_input(tmp_path: Path) -> None:
     told = write_net(program, tmp_path / "case.net")
     assert told.arguments == {"input_message_bits": 24}
     messages = np.random.default_rng(35).integers(-9, 10, (STEPS, 9)).astype(np.int32)
-    theirs = run_netx(tmp_path, tmp_path / "case.net", messages, **told.arguments)
+    theirs = run_netx(tmp_path, tmp_path / "case.net", messages, told.arguments)
     assert assert_alike(program, messages, theirs) > 30
 
 

@@ -32,12 +32,12 @@ def spikes(size: int, density: float = 0.4, steps: int = STEPS) -> Any:
 
 
 def compare(
-    folder: Path, layers: list[Fields], messages: Any, **arguments: Any
+    folder: Path, layers: list[Fields], messages: Any, *, values: bool = False
 ) -> tuple[Program, dict[str, Any], dict[str, Any]]:
     """Our Program of a file, our rasters, and what netx did with it."""
     path = files.write(folder / "case.net", *layers)
     program = read_net(path, steps=len(messages))
-    return program, run_ours(program, messages), run_netx(folder, path, messages, **arguments)
+    return program, run_ours(program, messages), run_netx(folder, path, messages, values=values)
 
 
 def integrator(weight: Any) -> list[Fields]:
@@ -102,8 +102,8 @@ def test_a_reset_comes_one_step_early(tmp_path: Path) -> None:
     for offset in (0, 1):
         folder = tmp_path / str(offset)
         folder.mkdir()
-        told: dict[str, Any] = {"reset_interval": 4, "reset_offset": offset}
-        values[offset] = int(run_netx(folder, path, messages[:6], **told)["0.v"][0]) // 128
+        told = {"reset_interval": 4, "reset_offset": offset}
+        values[offset] = int(run_netx(folder, path, messages[:6], told)["0.v"][0]) // 128
     ours = run_ours(read_net(path, steps=8, reset_interval=4), messages)
     np.testing.assert_array_equal(
         ours["dense1"].states["v"][0, :9, 0] // 128, [0, 1, 2, 3, 4, 1, 2, 3, 4]
@@ -313,7 +313,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         files.write(job / names[-1], files.inputs(2, 4, 4), {"type": kind, "shape": [2]})
     (job / "settings.json").write_text(json.dumps(names))
     script = Path(__file__).with_name("net_load.py")
-    command = [sys.executable, script, job]
+    command = [sys.executable, str(script), str(job)]
     subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
     found: dict[str, str] = json.loads((job / "said.json").read_text())
     return found

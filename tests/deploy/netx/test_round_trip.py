@@ -157,7 +157,7 @@ def programs(draw: Draw) -> Program:
 
 
 def _writable(program: Program) -> bool:
-    """Biases that fire early beside delays or loops are refused; see test_refusals."""
+    """Biases that fire early beside delays or loops are refused; see test_write_refusals."""
     biased = any(np.any(p.neuron.bias_mantissa) for p in program.populations)  # type: ignore[union-attr]
     kept = any(p.longest_delay or p.source == p.target for p in program.projections)
     return not (biased and kept)

@@ -64,6 +64,15 @@ def choose_convs(program: Program, convolution: Convolution) -> dict[str, Conv2d
     return chosen
 
 
+def synapse_process(projection: Projection, convs: Mapping[str, Conv2d]) -> str:
+    """Name of the projection's Lava process; `convs` as `choose_convs` returned them."""
+    if projection.name in convs:
+        return "Conv"
+    if projection.longest_delay:
+        return "DelaySparse"
+    return "Dense" if isinstance(projection.synapse, Dense) else "Sparse"
+
+
 def lava_shapes(program: Program, convs: Mapping[str, Conv2d]) -> dict[str, Shape]:
     """Shape of each input and population in Lava: (W, H, C) next to a Conv, else (n,)."""
     shapes: dict[str, Shape] = {s.name: (s.size,) for s in _sources(program)}
@@ -101,6 +110,7 @@ def _entries(projection: Projection) -> tuple[Array, Array, Array, Array]:
 
 def _sparse(
     lava: SimpleNamespace,
+    process: str,
     projection: Projection,
     source: Shape,
     target: Shape,
@@ -114,7 +124,7 @@ def _sparse(
     shape = (prod(target), prod(source))
     wide = np.float64 if weights.dtype.kind == "f" else np.int32
     matrix = csr_matrix((weights.astype(wide), places), shape=shape)
-    if not projection.longest_delay:
+    if process == "Sparse":
         return lava.Sparse(weights=matrix, **arguments)
     steps = csr_matrix((delays, places), shape=shape)
     return lava.DelaySparse(weights=matrix, delays=steps, **arguments)
@@ -126,10 +136,13 @@ def _synapse(
     source: Shape,
     target: Shape,
     message_bits: int,
-    conv: Conv2d | None,
+    convs: Mapping[str, Conv2d],
 ) -> tuple[Any, Shape, Shape]:
     """The process, and the shapes of its ports."""
-    if conv is not None:
+    name = synapse_process(projection, convs)
+    arguments: dict[str, Any] = {"name": projection.name, "num_message_bits": message_bits}
+    if name == "Conv":
+        conv = convs[projection.name]
         process = lava.Conv(
             weight=conv_weight(conv),
             input_shape=source,
@@ -137,11 +150,9 @@ def _synapse(
             padding=conv.padding[::-1],
             dilation=conv.dilation[::-1],
             groups=conv.groups,
-            num_message_bits=message_bits,
-            name=projection.name,
+            **arguments,
         )
         return process, source, target
-    arguments: dict[str, Any] = {"name": projection.name, "num_message_bits": message_bits}
     synapse = projection.synapse
     if synapse.format is not None:
         arguments |= {
@@ -149,12 +160,12 @@ def _synapse(
             "num_weight_bits": synapse.format.bits,
             "sign_mode": lava.SignMode[synapse.format.sign_mode.upper()],
         }
-    if isinstance(synapse, Dense) and not projection.delay:
+    if name == "Dense":
         wide = np.int32 if synapse.format else np.float64
         ordered = synapse.weight[_order(target)][:, _order(source)].astype(wide)
         process = lava.Dense(weights=ordered, **arguments)
     else:
-        process = _sparse(lava, projection, source, target, arguments)
+        process = _sparse(lava, name, projection, source, target, arguments)
     return process, (prod(source),), (prod(target),)
 
 
@@ -237,7 +248,7 @@ def build(
             shapes[p.source],
             shapes[p.target],
             0 if _binary(program, p.source) else _MESSAGE_BITS,
-            convs.get(p.name),
+            convs,
         )
         annotate(process, p.name)
         _connect(nodes[p.source], process, nodes[p.target], p.port, ends)

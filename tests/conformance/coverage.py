@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from slipway.deploy.lava.network import choose_convs, synapse_process
 from slipway.deploy.lava.processes import process_of, uniform
 from slipway.deploy.neurons.adaptive_lif import AdaptiveLif
 from slipway.deploy.neurons.cuba_lif import CubaLif
@@ -33,9 +34,12 @@ class Coverage:
         for population in program.populations:
             sent = int(norm.messages[population.name].sum())
             self._count(_neuron(population, program, norm), sent)
+        convs = choose_convs(program, "conv")
         for projection in program.projections:
             carried = int(norm.messages[projection.source].sum())
             self._count(_projection(projection, program), carried)
+            process = synapse_process(projection, convs)
+            self._count(iter([f"process {process} (stock)"]), carried)
         self._count(_network(program), sum(int(m.sum()) for m in norm.messages.values()))
 
     def _count(self, labels: Iterator[str], messages: int) -> None:

@@ -132,7 +132,7 @@ def resonator(rng: Rng, size: int, period: int) -> Resonator:
     return Resonator(
         cosine=np.array([int(radius * np.cos(angle))]),
         sine=np.array([int(radius * np.sin(angle))]),
-        threshold=np.array([magnitude(rng, 10)]),
+        threshold=np.array([magnitude(rng, 6)]),
         reset=str(rng.choice(["none", "izhikevich"])),  # type: ignore[arg-type]
         state_exponent=int(rng.integers(0, 8)),
     )

@@ -21,6 +21,7 @@ class Layer:
         spikes: messages that it sent.
         updates: neuron updates: neurons x executed steps x samples.
         active: (least, most) of these updates in which the neuron spikes or receives input.
+        graded: its messages carry a value, so that they are no spikes.
     """
 
     name: str
@@ -29,6 +30,12 @@ class Layer:
     spikes: int
     updates: int
     active: tuple[int, int]
+    graded: bool
+
+    @property
+    def spiking(self) -> bool:
+        """Whether a rate of spikes says something of it."""
+        return self.kind not in SILENT and not self.graded
 
     def priced(self, active: Band, inactive: Band) -> Band:
         """All updates times two prices.
@@ -105,4 +112,6 @@ def _layer(name: str, entry: Mapping[str, Any], streams: tuple[Stream, ...]) -> 
         # A spike makes an update active; so does input, and each synop is input to one update.
         events = spikes + sum(s.synops for s in streams if s.target == name)
         active = (min(updates, spikes), min(updates, events))
-    return Layer(name, str(entry.get("kind", "")), entry["neurons"], spikes, updates, active)
+    graded = any(s.graded for s in streams if s.source == name)
+    kind = str(entry.get("kind", ""))
+    return Layer(name, kind, entry["neurons"], spikes, updates, active, graded)

@@ -95,7 +95,7 @@ def _charts(report: Mapping[str, Any]) -> dict[str, Any]:
                 Bar(
                     row["name"],
                     row["rate"] if row["spiking"] else None,
-                    figures.percent(row["rate"]) if row["spiking"] else "does not spike",
+                    figures.percent(row["rate"]) if row["spiking"] else _no_rate(row),
                 )
                 for row in layers
             ],
@@ -116,6 +116,10 @@ def _charts(report: Mapping[str, Any]) -> dict[str, Any]:
             letters=42,
         ),
     }
+
+
+def _no_rate(row: Mapping[str, Any]) -> str:
+    return "sends values" if row["graded"] else "does not spike"
 
 
 def _energy_chart(

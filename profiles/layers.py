@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from .costs import CostModel
-from .counts import SILENT, Counts
+from .counts import Counts
 from .terms import Band, Estimate, total
 
 Priced: TypeAlias = Sequence[tuple[CostModel, Estimate]]
@@ -44,7 +44,8 @@ def layer_rows(run: Mapping[str, Any], counts: Counts, priced: Priced) -> list[d
                 "neuron_updates": layer.updates,
                 "active_updates_bounds": list(layer.active),
                 "saturated": entry.get("saturated"),
-                "spiking": layer.kind not in SILENT,
+                "graded": layer.graded,
+                "spiking": layer.spiking,
                 "rate": layer.spikes / layer.updates if layer.updates else 0.0,
                 "projections": [stream.name for stream in incoming],
                 "synapses": sum(stream.synapses for stream in incoming),

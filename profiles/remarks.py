@@ -98,9 +98,9 @@ def _numbers(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     saturated = sum(_integer(entry.get("saturated")) for entry in run["populations"].values())
     if saturated:
-        text = f"The membrane potential saturated in {saturated:,} neuron updates of this run."
+        text = f"A state saturated in {saturated:,} neuron updates of this run."
         found.append(("saturation", text))
-    clipped = _integer((run.get("input") or {}).get("clipped"))
+    clipped = _integer(run.get("clipped"))
     if clipped:
         text = f"{clipped:,} input values were clipped to the legal range."
         found.append(("clipped_input", text))

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UsageError
 from .accuracy import accuracies
 from .costs import CostModel, load_cost_model
-from .counts import SILENT, Counts, counts_of
+from .counts import Counts, counts_of
 from .estimate import estimate, sensitivity
 from .layers import Priced, layer_rows, projection_rows
 from .remarks import (
@@ -93,15 +93,28 @@ def _models(wanted: Sequence[str | Path]) -> list[CostModel]:
 def _run_facts(run: Mapping[str, Any]) -> dict[str, Any]:
     keys = (
         *("engine", "precision", "target", "samples", "steps", "executed_steps"),
-        *("latency_steps", "dt_second", "input", "seconds", "sample_steps_per_second"),
+        *("latency_steps", "dt_second", "clipped", "seconds", "sample_steps_per_second"),
     )
-    return {key: run.get(key) for key in keys}
+    return {
+        **{key: run.get(key) for key in keys},
+        "inputs": run.get("inputs") or {},
+        "outputs": _outputs(run),
+    }
+
+
+def _outputs(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What is read where; the predictions of every sample are left out."""
+    return {
+        name: {key: entry.get(key) for key in ("population", "readout")}
+        for name, entry in (run.get("outputs") or {}).items()
+    }
 
 
 def _totals(counts: Counts) -> dict[str, Any]:
-    """Exact integers over all samples, and their means."""
+    """Exact integers over all samples, and their means; `spikes` includes graded messages."""
     totals = {
         "spikes": sum(layer.spikes for layer in counts.layers),
+        "graded_messages": sum(layer.spikes for layer in counts.layers if layer.graded),
         "synops": sum(stream.synops for stream in counts.streams),
         "synops_all": sum(stream.synops_all for stream in counts.streams),
         "neuron_updates": sum(layer.updates for layer in counts.layers),
@@ -198,7 +211,7 @@ def _sensitivity(
 
 def _spike_rate(counts: Counts) -> float | None:
     """Spikes per neuron and step over all populations that can spike."""
-    spiking = [layer for layer in counts.layers if layer.kind not in SILENT]
+    spiking = [layer for layer in counts.layers if layer.spiking]
     updates = sum(layer.updates for layer in spiking)
     return sum(layer.spikes for layer in spiking) / updates if updates else None
 

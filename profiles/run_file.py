@@ -105,8 +105,13 @@ def _accuracy(value: Mapping[str, Any]) -> list[str]:
 def _optional(value: Mapping[str, Any]) -> list[str]:
     """Tables that need not be there, but must be tables if they are."""
     wrong: list[str] = []
-    for key in ("compile", "provenance", "input"):
+    for key in ("compile", "provenance", "inputs", "outputs"):
         _table(value, key, key, wrong)
+    for key in ("inputs", "outputs"):
+        for name, entry in _table(value, key, "", []).items():
+            _table({name: entry}, name, f"{key}.{name}", wrong)
+            if key == "inputs" and isinstance(entry, Mapping):
+                wrong += _counts(entry, f"inputs.{name}.", ("neurons", "messages"))
     report = value.get("compile")
     if isinstance(report, Mapping):
         for part in ("populations", "projections"):

@@ -38,7 +38,7 @@ def _head(report: Mapping[str, Any]) -> list[Text]:
     run, totals, main = report["run"], report["totals"], report["accuracy"][0]
     means = totals["per_inference"]
     target = run["target"] or "an unnamed target"
-    return [
+    lines = [
         _line(
             f"{main['label']}, compiled for {figures.short(target, 40)}; "
             f"{figures.number(run['samples'])} samples, {run['steps']} steps each "
@@ -57,6 +57,25 @@ def _head(report: Mapping[str, Any]) -> list[Text]:
             f"{totals['neuron_updates']:,} neuron updates"
         ),
     ]
+    if totals["graded_messages"]:
+        graded = figures.number(means["graded_messages"])
+        lines.append(_line(f"of these spikes {graded} per inference carry a value (graded)"))
+    return lines + [_interface(report, key) for key in ("inputs", "outputs") if run[key]]
+
+
+def _interface(report: Mapping[str, Any], key: str) -> Text:
+    """Every input with its messages per inference, or every output and what is read there."""
+    run, found = report["run"], []
+    for name, entry in run[key].items():
+        title = figures.short(name, 40)
+        if key == "inputs":
+            kind = "graded messages" if entry.get("graded") else "spikes"
+            found.append(f"{title} {figures.number(entry['messages'] / run['samples'])} {kind}")
+        else:
+            read = figures.short(str(entry["readout"] or "read"), 20)
+            at = figures.short(str(entry["population"] or "an unnamed population"), 40)
+            found.append(f"{title}, {read} of {at}")
+    return _line(f"{key}: {'; '.join(found)}")
 
 
 def _energy(report: Mapping[str, Any]) -> Table:

@@ -119,13 +119,21 @@ def faces(*, samples: int = 500, silent: bool = False, labels: bool = True) -> d
         "accuracy": 0.634 if labels else None,
         "predictions": [n % 7 if n % 3 else 0 for n in range(samples)],
         "labels": truth if labels else None,
-        "input": {
-            "name": "frames",
-            "shape": [1, 48, 48],
-            "graded": True,
-            "neurons": 2304,
-            "messages": 2304 * presented * samples,
-            "clipped": 0,
+        "clipped": 0,
+        "inputs": {
+            "frames": {
+                "shape": [1, 48, 48],
+                "graded": True,
+                "neurons": 2304,
+                "messages": 2304 * presented * samples,
+            },
+        },
+        "outputs": {
+            "output": {
+                "population": "classes",
+                "readout": "mean",
+                "predictions": [n % 7 if n % 3 else 0 for n in range(samples)],
+            },
         },
         "populations": populations,
         "projections": projections,
@@ -159,7 +167,22 @@ def chain(layers: int, *, samples: int = 200, name: str = "layer") -> dict[str, 
         )
         for source, target in zip(["frames", *names], names, strict=False)
     }
-    run["input"]["graded"] = False
+    run["inputs"]["frames"]["graded"] = False
     run["executed_steps"] = 48
     run["compile"] = compile_report(names, list(run["projections"]))
+    return run
+
+
+def two_inputs() -> dict[str, Any]:
+    """Frames and spikes in, two outputs, and a population that sends values on."""
+    run = faces()
+    samples = run["samples"]
+    sound = {"shape": [64], "graded": False, "neurons": 64, "messages": 40 * samples}
+    run["inputs"]["sound"] = sound
+    run["projections"]["sound->hidden"] = projection(
+        "sound", "hidden", "Dense", 8_000, 5_000 * samples, samples, False
+    )
+    run["outputs"]["exit"] = {"population": "conv2", "readout": "count", "predictions": []}
+    run["populations"]["conv2"]["kind"] = "Threshold"
+    run["projections"]["conv2->hidden"]["graded"] = True
     return run

@@ -11,7 +11,7 @@ import pytest
 from slipway.profiles.html import render_html
 from slipway.profiles.report import build_report
 
-from .runs import chain, faces
+from .runs import chain, faces, two_inputs
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
 HOSTILE = [
@@ -77,6 +77,8 @@ def renamed(name: str) -> dict[str, Any]:
     run["compile"]["warnings"] = [name]
     run["compile"]["populations"][name] = {"kind": name, "scale": name, "bounds": {"v": [name]}}
     run["projections"]["frames->conv1"]["kind"] = name
+    run["inputs"][name] = run["inputs"].pop("frames")
+    run["outputs"][name] = {"population": name, "readout": name, "predictions": []}
     return run
 
 
@@ -214,3 +216,15 @@ def test_no_placeholder_is_left() -> None:
     _, page = page_of()
     for word in ("None", "nan", "{{", "Undefined", "Traceback"):
         assert word not in page.text
+
+
+def test_names_every_input_and_output_and_what_carries_values() -> None:
+    _, page = page_of(two_inputs())
+    words = " ".join(page.text.split())  # the cells of a row without blanks between them
+    assert "frames1 x 48 x 48graded18,400 " in words
+    assert "sound64spikes40.0 " in words
+    assert "outputclassesmean " in words
+    assert "exitconv2count " in words
+    assert "Of the 1,610 messages per inference 610 carry a value" in words
+    assert "sends values" in words
+    assert "carry a value" not in page_of(faces())[1].text

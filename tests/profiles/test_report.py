@@ -12,7 +12,7 @@ from slipway.errors import UsageError
 from slipway.profiles.report import build_report
 from slipway.profiles.terms import TERMS
 
-from .runs import chain, faces
+from .runs import chain, faces, two_inputs
 from .test_costs import SHIPPED
 
 MODELS = ("loihi1_davies", "ops45")
@@ -240,7 +240,7 @@ def test_no_warning_of_lost_accuracy_on_other_samples() -> None:
 def test_warning_of_saturation_clipping_float_and_chips() -> None:
     run = faces()
     run["populations"]["conv1"]["saturated"] = 12
-    run["input"]["clipped"] = 7
+    run["clipped"] = 7
     run["precision"] = "float"
     run["populations"]["conv1"]["neurons"] = 200_000
     report = build_report([run])
@@ -248,7 +248,7 @@ def test_warning_of_saturation_clipping_float_and_chips() -> None:
         codes(report)
     )
     text = " ".join(warning["text"] for warning in report["warnings"])
-    assert "saturated in 12 neuron updates" in text
+    assert "A state saturated in 12 neuron updates" in text
     assert "7 input values were clipped" in text
     assert "need 2 chips" in text
 
@@ -264,6 +264,32 @@ def test_break_even() -> None:
     assert build_report([run])["break_even"]["spike_rate"] is None
 
 
+def test_several_inputs_and_graded_messages_of_a_population() -> None:
+    run = two_inputs()
+    report = build_report([run])
+    assert list(report["run"]["inputs"]) == ["frames", "sound"]
+    assert report["run"]["outputs"]["exit"] == {"population": "conv2", "readout": "count"}
+    rows = {row["name"]: row for row in report["layers"]}
+    assert rows["hidden"]["synops"] == (76_000 + 5_000) * 500
+    assert rows["hidden"]["projections"] == ["conv2->hidden", "sound->hidden"]
+    # conv2 sends values: counted, marked, and kept out of the spike rate.
+    assert [name for name, row in rows.items() if row["graded"]] == ["conv2"]
+    assert not rows["conv2"]["spiking"]
+    assert report["totals"]["graded_messages"] == 610 * 500
+    assert report["totals"]["spikes"] == 1_607 * 500
+    updates = sum(rows[name]["neuron_updates"] for name in ("conv1", "hidden"))
+    assert report["break_even"]["spike_rate"] == pytest.approx((900 + 97) * 500 / updates)
+    # A graded message costs a multiply-accumulate, a spike an accumulate.
+    spikes = build_report([faces()], ["ops45"])
+    graded = build_report([run], ["ops45"])
+    name = "conv2->hidden"
+    energies = [
+        next(p for p in r["projections"] if p["name"] == name)["energy"]["ops45"]["nominal"]
+        for r in (spikes, graded)
+    ]
+    assert energies[1] > 2 * energies[0]
+
+
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no run to report on"):
         build_report([])
@@ -277,7 +303,8 @@ def test_refusals(tmp_path: Path) -> None:
 
 def test_a_run_with_the_least_it_may_have() -> None:
     run = faces()
-    for key in ("compile", "provenance", "input", "labels", "predictions", "target", "seconds"):
+    optional = ("compile", "provenance", "labels", "predictions", "target", "seconds")
+    for key in (*optional, "inputs", "outputs", "clipped"):
         del run[key]
     report = build_report([run])
     assert report["compile"] == {}

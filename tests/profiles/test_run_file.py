@@ -92,6 +92,10 @@ def test_other_bytes(tmp_path: Path) -> None:
         (("compile", "populations"), [1], "compile.populations must be a table"),
         (("compile", "projections"), {"a": 1}, "compile.projections.a must be a table"),
         (("compile", "warnings"), "none", "compile.warnings must be a list"),
+        (("inputs",), [1], "inputs must be a table"),
+        (("inputs", "frames"), 3, "inputs.frames must be a table, is 3"),
+        (("inputs", "frames", "messages"), None, "inputs.frames.messages is missing"),
+        (("outputs", "output"), "mean", "outputs.output must be a table, is 'mean'"),
         (("populations", "conv1", "spikes_per_sample"), 3, "spikes_per_sample must be a table"),
     ],
 )

@@ -10,7 +10,7 @@ from rich.console import Console
 from slipway.profiles.report import build_report
 from slipway.profiles.text import render_text
 
-from .runs import chain, faces
+from .runs import chain, faces, two_inputs
 from .test_html import HOSTILE, renamed
 
 
@@ -36,6 +36,14 @@ def test_says_what_the_page_says() -> None:
         "0.814 %",
     ):
         assert expected in text, expected
+
+
+def test_names_every_input_and_output_and_what_carries_values() -> None:
+    text = printed(two_inputs(), width=200)
+    assert "inputs: frames 18,400 graded messages; sound 40.0 spikes" in text
+    assert "outputs: output, mean of classes; exit, count of conv2" in text
+    assert "of these spikes 610 per inference carry a value (graded)" in text
+    assert "carry a value" not in printed()
 
 
 def test_runs_beside_each_other() -> None:

@@ -34,7 +34,7 @@ def random_case(seed: int) -> tuple[Program, Stimulus]:
     steps = int(rng.integers(3, 13))
     inputs = tuple(_input(rng, f"in{k}") for k in range(int(rng.integers(1, 4))))
     populations = [_population(rng, f"p{k}", steps) for k in range(int(rng.integers(1, 5)))]
-    sources = [*inputs, *populations]
+    sources: list[Input | Population] = [*inputs, *populations]
     projections: list[Projection] = []
     for k, target in enumerate(populations):
         for which in range(int(rng.integers(1, 4))):
@@ -128,7 +128,10 @@ def _ternary_lif(rng: Rng, draw: Draw, steps: int) -> TernaryLif:
 
 def _adaptive_lif(rng: Rng, draw: Draw, steps: int) -> AdaptiveLif:
     return AdaptiveLif(
-        *(draw(0, 4095)[:1] for _ in range(4)),
+        draw(0, 4095)[:1],
+        draw(0, 4095)[:1],
+        draw(0, 4095)[:1],
+        draw(0, 4095)[:1],
         _threshold(rng, draw)[:1],
         draw(0, 5000)[:1],
         draw(-4096, 4095),

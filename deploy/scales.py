@@ -150,17 +150,23 @@ def _headroom(task: Task) -> Array:
     """
     population = task.population
     size, steps = population.size, task.known.run_steps(task.known.steps)
-    rows = np.zeros(size)
+    sums = np.zeros((2, size))
     weight = np.full(size, 1e-30)
     for projection in task.incoming:
-        rows += row_totals(projection) / task.known.message_scale(projection.source)
+        message_scale = task.known.message_scale(projection.source)
+        sums += _signed(projection, np.add, np.sum) / message_scale
         weight = np.maximum(weight, _largest(task, projection))
+    rows = np.maximum(sums.max(axis=0), 1e-30)
     memory = _gain(getattr(population.neuron, "current_decay", np.ones(1)), steps)
     limits = [
         TOP * 2.0**EXPONENT_MAX / weight,
-        CURRENT.maximum / np.maximum(rows, 1e-30),
-        STATE.maximum / 2**STATE_SHIFT / np.maximum(rows * memory, 1e-30),
+        CURRENT.maximum / rows,
+        STATE.maximum / 2**STATE_SHIFT / (rows * memory),
     ]
+    if task.observed is None and isinstance(population.neuron, CubaLif):
+        pushed = rows if population.neuron.reset == "subtract" else sums[1]
+        reached = pushed * memory * _gain(population.neuron.voltage_decay, steps)
+        limits.append(STATE.maximum / 2**STATE_SHIFT / np.maximum(reached, 1e-30))
     threshold = QUANTISE[type(population.neuron)].thresholds(population.neuron)
     if np.all(np.isfinite(threshold)):
         limits.append(THRESHOLD.maximum / np.maximum(threshold.max(), 1e-30) * np.ones(size))
@@ -178,17 +184,12 @@ def _gain(decay: Array, steps: int) -> Array:
 
 def _largest(task: Task, projection: Projection) -> Array:
     """Largest weight of each target neuron per integer message, (n_out,)."""
-    maxima = _rows(projection, np.maximum, np.max)
-    return maxima / task.known.message_scale(projection.source)
+    maxima = _signed(projection, np.maximum, np.max).max(axis=0)
+    return np.asarray(maxima / task.known.message_scale(projection.source))
 
 
-def row_totals(projection: Projection) -> Array:
-    """Larger one of the positive and the negative sum of each target neuron, (n_out,)."""
-    return _rows(projection, np.add, np.sum)
-
-
-def _rows(projection: Projection, ufunc: Any, reduction: Any) -> Array:
-    """Magnitudes reduced over each sign of each row; the larger of the two."""
+def _signed(projection: Projection, ufunc: Any, reduction: Any) -> Array:
+    """Magnitudes of the positive and of the negative weights, reduced over rows: (2, n_out)."""
     synapse, found = projection.synapse, []
     for sign in (1, -1):
         part = np.maximum(sign * synapse.weight, 0.0)
@@ -199,4 +200,4 @@ def _rows(projection: Projection, ufunc: Any, reduction: Any) -> Array:
             rows = reduction(part.reshape(len(part), -1), axis=1)
             rows = np.repeat(rows, synapse.out_size // len(rows))
         found.append(rows)
-    return np.maximum(*found)
+    return np.stack(found)

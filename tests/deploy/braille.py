@@ -1,6 +1,6 @@
 """The Braille networks of the NIR paper, and two kinds of input for them.
 
-The networks were trained on a later recording, whose 12 taxels were delta-coded into 12 channels.
+The networks were trained on a later recording, whose 12 taxels were delta-coded into 12 inputs.
 Of the public one only four taxels move, and ON and OFF of four are eight channels. The twelve
 are therefore three for each moving taxel: ON where its reading rose by a threshold since the
 sample before, OFF where it fell by it, and FAST where it moved by twice the threshold either

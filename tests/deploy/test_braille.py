@@ -6,6 +6,7 @@ relative weight error of 1e-4. What is tested here has not been calibrated with.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from .braille import DATA, NETWORKS, STEPS, Array, delta_coded, network, random_
 pytestmark = pytest.mark.skipif(
     not (DATA / "braille").is_dir(), reason=f"no Braille data in {DATA}; set SLIPWAY_DATA"
 )
-INPUTS = {
+INPUTS: dict[str, Callable[[], tuple[Array, Array]]] = {
     "delta": delta_coded,
     "random": lambda: random_spikes(0.1),
     "dense random": lambda: random_spikes(0.3),

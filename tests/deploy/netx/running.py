@@ -109,7 +109,8 @@ def assert_alike(
         messages: (steps, n).
         theirs: what `run_netx` returned.
         values: as there.
-        first: steps at the beginning that a named defect of netx concerns, beside the depth.
+        first: 1 where netx's biases act before the first input can have arrived: compared is
+            from there on.
         skip: populations that netx does not have.
     """
     rasters = run_ours(program, messages)
@@ -119,7 +120,7 @@ def assert_alike(
         ours = rasters[population.name].s[0]
         their = theirs[f"{k}.s"]
         steps = len(their) - late
-        begin = first + population.depth if first else 0
+        begin = first * population.depth
         if population.kind == "sigma":  # netx sends the sum at every step
             ours = rasters[population.name].states["sigma"][0]
         np.testing.assert_array_equal(

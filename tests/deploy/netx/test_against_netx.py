@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from slipway.deploy.netx import read_net, write_net
+from slipway.deploy.program import Program
 
 from . import files
 from .files import FLATTEN, Fields
+from .programs import programs, writable
 from .running import DATA, assert_alike, needs_data, needs_netx, run_netx
 
 pytestmark = needs_netx
@@ -257,3 +262,22 @@ def test_sigma_delta(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         theirs = run_netx(tmp_path / name, tmp_path / f"{name}.net", late, values=True)
         assert assert_alike(program, messages, theirs) > 100
+
+
+@settings(
+    max_examples=int(os.environ.get("NETX_NETWORKS", "8")),
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(programs().filter(writable))
+def test_random_stacks(program: Program) -> None:
+    """What we write spikes in netx as in our Program; NETX_NETWORKS says how many."""
+    program = replace(program, steps=90)
+    messages = spikes(50, program.inputs[0].size, 0.5, program.steps)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "case.net"
+        told = write_net(program, path)
+        theirs = run_netx(Path(folder), path, messages, told.arguments)
+    first = int("reset_interval" in told.arguments)
+    assert_alike(program, messages, theirs, first=first)

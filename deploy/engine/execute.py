@@ -1,9 +1,14 @@
-"""A Program on the engine's kernels, sample batches of bounded memory, step by step."""
+"""A Program on the engine's kernels, sample batches of bounded memory, step by step.
+
+Batches run side by side, each on one thread from the first step to the last: the kernels need
+no interpreter, and no thread waits for another at the end of a kernel, which takes milliseconds
+where other processes want the cores.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +27,10 @@ from .packing import Update, update_of
 Array = npt.NDArray[Any]
 
 BATCH_BYTES = 256 * 2**20
-"""Memory for the states and arriving currents of one batch of samples."""
+"""Memory for the states and arriving currents of all batches that run side by side."""
 BATCH_SAMPLES = 256
 SERIAL_NEURONS = 2**13
-"""A batch with fewer neurons in all is over before a second thread has started."""
+"""Fewer neurons in all samples are done before a second thread has started."""
 
 
 def execute(
@@ -44,28 +49,31 @@ def execute(
         progress: called with the number of samples finished so far.
     """
     runner = _Runner(program)
-    batch = BATCH_BYTES // max(runner.bytes_per_sample(stimulus), 1)
-    batch = int(np.clip(batch, 1, BATCH_SAMPLES))
+    threads = _threads(stimulus.samples * sum(p.size for p in program.populations))
+    batch = BATCH_BYTES // threads // max(runner.bytes_per_sample(stimulus), 1)
+    batch = int(np.clip(batch, 1, min(BATCH_SAMPLES, -(-stimulus.samples // threads))))
+    starts = range(0, stimulus.samples, batch)
+
+    def run(start: int) -> Trace:
+        return runner.run(stimulus.part(start, start + batch), record)
+
     parts = []
-    for start in range(0, stimulus.samples, batch):
-        part = stimulus.part(start, start + batch)
-        with _threads(part.samples, sum(p.size for p in program.populations)):
-            parts.append(runner.run(part, record))
-        if progress:
-            progress(min(start + batch, stimulus.samples))
+    with ThreadPoolExecutor(threads) as pool:
+        finished = map(run, starts) if threads == 1 else pool.map(run, starts)
+        try:
+            for start, part in zip(starts, finished, strict=True):
+                parts.append(part)
+                if progress:
+                    progress(min(start + batch, stimulus.samples))
+        except BaseException:  # an interruption, too, must not wait for what has not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return parts[0] if len(parts) == 1 else _join(parts)
 
 
-@contextmanager
-def _threads(samples: int, neurons: int) -> Iterator[None]:
-    """One thread where several would only wait for each other: samples run in parallel."""
-    threads = numba.get_num_threads()
-    try:
-        if samples == 1 or samples * neurons < SERIAL_NEURONS:
-            numba.set_num_threads(1)
-        yield
-    finally:
-        numba.set_num_threads(threads)
+def _threads(work: int) -> int:
+    """How many threads are worth starting for that many neurons of all samples."""
+    return int(numba.config.NUMBA_NUM_THREADS) if work >= SERIAL_NEURONS else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The synapses' loops, compiled by numba. Samples in parallel; all arrays channels last.
+"""The synapses' loops, compiled by numba; all arrays channels last.
 
 A message that is zero costs one comparison: the work follows the spikes. What is compiled is
 what is called: a network without convolutions compiles none.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit, prange
+from numba import njit
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def dense(messages: Any, weight: Any, total: Any) -> None:
     """total[b] += sum_i messages[b, i] * weight[i]; weight (n_in, n_out)."""
-    for b in prange(messages.shape[0]):
+    for b in range(messages.shape[0]):
         for i in range(messages.shape[1]):
             value = messages[b, i]
             if value == 0:
@@ -29,10 +29,10 @@ def dense(messages: Any, weight: Any, total: Any) -> None:
                     target[o] += row[o] * value
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def sparse(messages: Any, start: Any, row: Any, weight: Any, total: Any) -> None:
     """total[b, row[k]] += messages[b, i] * weight[k] for k from start[i] to start[i + 1]."""
-    for b in prange(messages.shape[0]):
+    for b in range(messages.shape[0]):
         for i in range(messages.shape[1]):
             value = messages[b, i]
             if value == 0:
@@ -42,13 +42,13 @@ def sparse(messages: Any, start: Any, row: Any, weight: Any, total: Any) -> None
                 target[row[k]] += weight[k] * value
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def sparse_delayed(
     messages: Any, start: Any, row: Any, weight: Any, delay: Any, ring: Any, first: int
 ) -> None:
     """The same, with synapse k delivered to ring[(first + delay[k]) % len(ring)]."""
     slots = ring.shape[0]
-    for b in prange(messages.shape[0]):
+    for b in range(messages.shape[0]):
         for i in range(messages.shape[1]):
             value = messages[b, i]
             if value == 0:
@@ -60,7 +60,7 @@ def sparse_delayed(
                 ring[slot, b, row[k]] += weight[k] * value
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def conv2d(
     messages: Any, weight: Any, total: Any, stride: Any, padding: Any, dilation: Any
 ) -> None:
@@ -71,7 +71,7 @@ def conv2d(
     """
     _, height, width, groups, channels = messages.shape
     out_h, out_w, filters = total.shape[1], total.shape[2], total.shape[4]
-    for b in prange(messages.shape[0]):
+    for b in range(messages.shape[0]):
         for y in range(height):
             for x in range(width):
                 for g in range(groups):
@@ -99,18 +99,18 @@ def conv2d(
                                         target[o] += taps[o] * value
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def take_shifted(total: Any, shift: int, arriving: Any) -> None:
     """Arriving += total >> shift (floor); leaves zeros in total."""
-    for b in prange(total.shape[0]):
+    for b in range(total.shape[0]):
         for i in range(total.shape[1]):
             arriving[b, i] += total[b, i] >> shift
             total[b, i] = 0
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def add(total: Any, arriving: Any) -> None:
     """Arriving += total."""
-    for b in prange(total.shape[0]):
+    for b in range(total.shape[0]):
         for i in range(total.shape[1]):
             arriving[b, i] += total[b, i]

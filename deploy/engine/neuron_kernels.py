@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange, types
+from numba import njit, types
 from numba.extending import overload
 
 from ..neurons.arithmetic import STATE_LIMIT, STATE_SHIFT
@@ -97,7 +97,7 @@ def _at_limit(x: Any) -> Any:
     return lambda x: False
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def cuba_lif(
     arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
 ) -> None:
@@ -106,7 +106,7 @@ def cuba_lif(
     Rows: what u keeps, what v keeps, bias, threshold. Options: whether to clear.
     """
     (a,), (u, v), (clear,) = arriving, states, options
-    for b in prange(u.shape[0]):
+    for b in range(u.shape[0]):
         clipped = 0
         for i in range(u.shape[1]):
             arrived = lifted(a[b, i], STATE_SHIFT)
@@ -130,7 +130,7 @@ def cuba_lif(
         saturated[b] += clipped
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def cuba_lif_general(
     arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
 ) -> None:
@@ -139,7 +139,7 @@ def cuba_lif_general(
     Rows: as the lean one, and v after a spike. Options: whether to clear, to subtract.
     """
     (a,), (u, v), (clear, subtract) = arriving, states, options
-    for b in prange(u.shape[0]):
+    for b in range(u.shape[0]):
         clipped = 0
         for i in range(u.shape[1]):
             arrived = lifted(a[b, i], STATE_SHIFT)
@@ -163,7 +163,7 @@ def cuba_lif_general(
         saturated[b] += clipped
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def cuba_lif_refractory(
     arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
 ) -> None:
@@ -172,7 +172,7 @@ def cuba_lif_refractory(
     Rows: as the general one. Options: whether to clear, to subtract; the period in steps.
     """
     (a,), (u, v, rest), (clear, subtract, refractory) = arriving, states, options
-    for b in prange(u.shape[0]):
+    for b in range(u.shape[0]):
         clipped = 0
         for i in range(u.shape[1]):
             if clear:
@@ -200,13 +200,13 @@ def cuba_lif_refractory(
         saturated[b] += clipped
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def ternary_lif(
     arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
 ) -> None:
     """TernaryLif. Rows: what u keeps, what v keeps, bias, high and low threshold."""
     (a,), (u, v) = arriving, states
-    for b in prange(u.shape[0]):
+    for b in range(u.shape[0]):
         clipped = 0
         for i in range(u.shape[1]):
             current = scaled(u[b, i], rows[0, i]) + lifted(a[b, i], STATE_SHIFT)
@@ -225,7 +225,7 @@ def ternary_lif(
         saturated[b] += clipped
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def adaptive_lif(
     arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
 ) -> None:
@@ -234,7 +234,7 @@ def adaptive_lif(
     Rows: what i, v, theta and r keep, bias, resting threshold, what a spike adds to theta.
     """
     (a,), (i_state, v, theta, r) = arriving, states
-    for b in prange(v.shape[0]):
+    for b in range(v.shape[0]):
         clipped = 0
         for i in range(v.shape[1]):
             current = scaled(i_state[b, i], rows[0, i]) + lifted(a[b, i], STATE_SHIFT)
@@ -259,7 +259,7 @@ def adaptive_lif(
         saturated[b] += clipped
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def sigma_delta(
     arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
 ) -> None:
@@ -270,7 +270,7 @@ def sigma_delta(
     (a,), (sigma, known) = arriving, states
     accumulate, relu, exponent, input_exponent, sends = options
     half = (1 << exponent) >> 1
-    for b in prange(sigma.shape[0]):
+    for b in range(sigma.shape[0]):
         for i in range(sigma.shape[1]):
             value = lifted(a[b, i], input_exponent)
             a[b, i] = 0
@@ -290,14 +290,14 @@ def sigma_delta(
             sent[b, i] = message
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def sigma_delta_lossy(
     arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
 ) -> None:
     """SigmaDelta as stock Lava has it. Rows and options as for the exact one."""
     (a,), (sigma, activation, residue) = arriving, states
     accumulate, relu, exponent, input_exponent, sends = options
-    for b in prange(sigma.shape[0]):
+    for b in range(sigma.shape[0]):
         for i in range(sigma.shape[1]):
             value = lifted(a[b, i], input_exponent)
             a[b, i] = 0
@@ -317,7 +317,7 @@ def sigma_delta_lossy(
             sent[b, i] = message
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def resonator(
     arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
 ) -> None:
@@ -328,7 +328,7 @@ def resonator(
     """
     (a_real, a_imaginary), (real, imaginary) = arriving, states
     resets, exponent = options
-    for b in prange(real.shape[0]):
+    for b in range(real.shape[0]):
         clipped = 0
         for i in range(real.shape[1]):
             cosine, sine, before = rows[0, i], rows[1, i], imaginary[b, i]
@@ -354,13 +354,13 @@ def resonator(
         saturated[b] += clipped
 
 
-@njit(cache=True, parallel=True, nogil=True)
+@njit(cache=True, nogil=True)
 def first_spike(
     arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
 ) -> None:
     """FirstSpike. Rows: slope, threshold. Options: whether it collects, whether it rises."""
     (a,), (u, v, spiked), (collects, rises) = arriving, states, options
-    for b in prange(u.shape[0]):
+    for b in range(u.shape[0]):
         clipped = 0
         for i in range(u.shape[1]):
             current = u[b, i] + lifted(a[b, i], 0)

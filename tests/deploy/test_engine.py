@@ -257,26 +257,54 @@ def test_several_inputs_and_ports() -> None:
     assert trace.messages["y"].tolist() == [[3]]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("seed", range(12))
 def test_batches_give_what_all_samples_at_once_give(
-    seed: int, monkeypatch: pytest.MonkeyPatch
+    seed: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, stimulus = random_case(seed)
     values = {k: np.concatenate([v] * 3) for k, v in stimulus.values.items()}
     stimulus = Stimulus(values, stimulus.steps)
     whole = execute(program, stimulus, record=True)
     monkeypatch.setattr(RUNNER, "BATCH_SAMPLES", 2)
+    monkeypatch.setattr(RUNNER, "_threads", lambda work: threads)
     finished: list[int] = []
     parts = execute(program, stimulus, record=True, progress=finished.append)
     assert_same(whole, parts, f"seed {seed}")
     last = stimulus.samples
-    assert finished == [*range(2, last, 2), last]
+    size = min(2, -(-last // threads))
+    assert finished == [*range(size, last, size), last]
+
+
+def test_an_interruption_leaves_the_batches_that_have_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program, stimulus = random_case(0)
+    many = Stimulus({k: np.concatenate([v] * 500) for k, v in stimulus.values.items()}, 3)
+    monkeypatch.setattr(RUNNER, "BATCH_SAMPLES", 1)
+    monkeypatch.setattr(RUNNER, "_threads", lambda work: 2)
+    begun: list[int] = []
+    run = RUNNER._Runner.run
+
+    def counted(runner: Any, part: Stimulus, record: bool) -> Trace:
+        begun.append(part.samples)
+        trace: Trace = run(runner, part, record)
+        return trace
+
+    def interrupted(samples: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RUNNER._Runner, "run", counted)
+    with pytest.raises(KeyboardInterrupt):
+        execute(program, many, progress=interrupted)
+    assert 1 <= len(begun) < many.samples
 
 
 def test_long_delays_make_batches_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = np.full((8, 4), 2, np.int16)
     source = (Input("input", (4,), False, 1.0, 0, 1),)
     sizes = []
+    monkeypatch.setattr(RUNNER, "_threads", lambda work: 1)
     for longest in (0, 62):
         delay = np.zeros(matrix.shape, np.uint8)
         delay[0, 0] = longest

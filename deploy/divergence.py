@@ -21,7 +21,7 @@ from .neurons.quantise import QUANTISE
 from .program import Population, Program
 from .quantise import Calibration
 from .trace import Raster
-from .weights import low_parts, meant, stored_bits
+from .weights import clipped, low_parts, meant, stored_bits
 
 Array = npt.NDArray[Any]
 
@@ -125,6 +125,7 @@ def _projections(
                 "folded": list(part.folded),
                 "weight_error_relative": error,
                 "current_error_relative": current_errors.get(before.name),
+                "weights_clipped": clipped(before, after, scale) if second is None else 0,
                 "weights_rounded_to_zero": int(np.count_nonzero((got == 0) & (weight != 0))),
             }
     return entries

@@ -19,8 +19,8 @@ from .bounds import Bounds, breaking_input, population_bounds, problems, smaller
 from .formats import STATE
 from .neurons.quantise import QUANTISE, quantise_neuron
 from .program import Population, Program, Projection
-from .scales import Task, scales
-from .weights import is_low, low_parts, quantise_weights, two_parts
+from .scales import Task, nearby, scales
+from .weights import is_low, low_parts, meant, quantise_weights, two_parts
 
 Array = npt.NDArray[Any]
 
@@ -28,6 +28,8 @@ FINE_THRESHOLD = 128
 """Threshold in integer units from which a proof is worth a smaller scale."""
 COARSE_THRESHOLD = 32
 """The same where nothing but the proof speaks for the program; less is a warning."""
+BETTER = 0.95
+"""Share of the weights' error at which another scale of the octave is taken."""
 WORTH = 1e-3
 """Gain in raster cosine for which weights in two parts give up the proof."""
 
@@ -156,23 +158,71 @@ def at_scale(task: Task, scale: Array) -> Fitted | list[Problem]:
     neuron = quantise_neuron(population, scale)
     if isinstance(neuron, Problem):
         return [neuron]
+    projections = weights_at(task, scale)
+    if isinstance(projections, Problem):
+        return [projections]
+    message_scale = QUANTISE[type(neuron)].message_scale(neuron, scale)
+    integers = replace(population, neuron=neuron, scale=scale, message_scale=message_scale)
+    bounds = proofs(task.known, integers, projections)
+    return problems(integers, bounds) or Fitted(integers, projections, bounds)
+
+
+def weights_at(task: Task, scale: Array) -> tuple[Projection, ...] | Problem:
+    """The population's projections in integers at that scale, or what does not fit."""
     projections: list[Projection] = []
+    least = QUANTISE[type(task.population.neuron)].exponent_min
     for projection in task.incoming:
         ratio = scale / task.known.message_scale(projection.source)
         bits = task.bits[projection.name]
-        least = QUANTISE[type(neuron)].exponent_min
-        quantised: Projection | tuple[Projection, ...] | Problem = (
-            two_parts(projection, ratio)
-            if bits == TWO_PARTS
-            else quantise_weights(projection, ratio, bits, least)
-        )
+        if bits == TWO_PARTS:
+            parts = two_parts(projection, ratio)
+            if isinstance(parts, Problem):
+                return parts
+            projections += parts
+            continue
+        weight = task.importance.get(projection.name)
+        quantised = quantise_weights(projection, ratio, bits, least, weight)
         if isinstance(quantised, Problem):
-            return [quantised]
-        projections += quantised if isinstance(quantised, tuple) else (quantised,)
-    message_scale = QUANTISE[type(neuron)].message_scale(neuron, scale)
-    integers = replace(population, neuron=neuron, scale=scale, message_scale=message_scale)
-    bounds = proofs(task.known, integers, tuple(projections))
-    return problems(integers, bounds) or Fitted(integers, tuple(projections), bounds)
+            return quantised
+        projections.append(quantised)
+    return tuple(projections)
+
+
+def best_nearby(task: Task, chosen: Fitted) -> Fitted:
+    """The same within the octave below, where the weights are met better there.
+
+    Nothing is given up: the proofs hold, and the threshold stays as fine as was asked for.
+    """
+    best, least = chosen, _weight_error(task, chosen.population.scale)
+    for scale in nearby(task, chosen.population.scale):
+        error = _weight_error(task, scale)
+        if error >= least * BETTER:
+            continue
+        attempt = at_scale(task, scale)
+        if isinstance(attempt, list) or _worse(attempt, chosen):
+            continue
+        best, least = replace(attempt, warnings=chosen.warnings), error
+    return best
+
+
+def _worse(attempt: Fitted, chosen: Fitted) -> bool:
+    unproven = attempt.bounds.proven_steps is not None
+    coarse = resolution(attempt.population) < min(FINE_THRESHOLD, resolution(chosen.population))
+    return coarse or (unproven and chosen.bounds.proven_steps is None)
+
+
+def _weight_error(task: Task, scale: Array) -> float:
+    """Power of the weights' error over that of the weights, as they matter to the currents."""
+    parts = weights_at(task, scale)
+    if isinstance(parts, Problem):
+        return np.inf
+    error = power = 0.0
+    for source, part in zip(task.incoming, parts, strict=True):
+        weight, counts = source.synapse.weight, task.importance.get(source.name, np.ones(1))
+        got = meant((part,), scale / task.known.message_scale(source.source))
+        error += float(np.sum(counts * (weight - got) ** 2))
+        power += float(np.sum(counts * weight**2))
+    return error / power if power else 0.0
 
 
 def proofs(

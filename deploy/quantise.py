@@ -20,13 +20,13 @@ from .bits import allocate
 from .bounds import Bounds, population_bounds, problems
 from .data import Samples, encode
 from .difference import cosine
-from .fit import Agreement, Fitted, fit, proofs, with_population
+from .fit import Agreement, Fitted, best_nearby, fit, proofs, with_population
 from .neurons.bounds import spikes
 from .neurons.cuba_lif import CubaLif
 from .neurons.models import model_of
 from .onset import guard_onset
 from .program import Input, Population, Program, Projection
-from .rounding import current_error, moments, round_to_currents
+from .rounding import current_error, importance, moments, round_to_currents
 from .scales import Task
 from .trace import Stimulus, Trace
 from .weights import is_low, low_parts, meant
@@ -146,7 +146,11 @@ def quantise(
     for population in program.populations:
         apart = per_channel and _may_have_scales(program, population)
         observed = _observed(population, calibration.trace) if calibration else None
-        task = Task(known, population, bits, apart, observed)
+        counts = {
+            p.name: importance(p.synapse, seen[p.name] if seen else None)
+            for p in program.into(population.name)
+        }
+        task = Task(known, population, bits, apart, observed, counts)
         agreement = (
             _agreement(task, stimulus, calibration.trace) if calibration and stimulus else None
         )
@@ -154,6 +158,8 @@ def quantise(
         if not isinstance(result, Fitted):
             refused.extend(result)
             continue
+        if not task.refined:
+            result = best_nearby(task, result)
         if seen is not None:
             result = _round_again(task, result, seen)
         known = with_population(known, result.population, result.projections)

@@ -138,6 +138,18 @@ def _rows(synapse: Synapse, weight: Array) -> Array:
     return weight.reshape(weight.shape[0], -1)
 
 
+def importance(synapse: Synapse, seen: list[Array] | None) -> Array:
+    """Mean square of the message that each weight sees, in a shape that multiplies them."""
+    if seen is None:
+        return np.ones(1)
+    diagonals = np.stack([np.diag(moment) for moment in seen])
+    if isinstance(synapse, Sparse):
+        by_column: Array = diagonals[0][synapse.column]
+        return by_column
+    rows = np.repeat(diagonals, synapse.weight.shape[0] // len(seen), axis=0)
+    return rows.reshape(synapse.weight.shape)
+
+
 def round_to_currents(
     projection: Projection, source: Projection, scale: Array, seen: list[Array]
 ) -> Array:

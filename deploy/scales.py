@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ FINER = 96
 """Steps of an eighth of an octave down from the largest scale of weights in two parts."""
 SAFE = 0.98
 """Where they start: the largest scale is an estimate."""
+WITHIN = 8
+"""Scales within an octave that are compared."""
 AMPLE_THRESHOLD = 512
 """Threshold beyond which the start far below 0 counts for more than a larger scale."""
 SPREAD, SPREAD_OF_PARTS = 8.0, 32.0
@@ -46,6 +48,7 @@ class Task:
         per_neuron: whether each channel or neuron may have its own scale.
         observed: largest magnitude of each neuron's membrane on the calibration data that
             must not be clipped, in the graph's units, (n,); None without such data.
+        importance: projection -> weight of each squared error (`rounding.importance`).
     """
 
     known: Program
@@ -53,6 +56,7 @@ class Task:
     bits: Mapping[str, int]
     per_neuron: bool = False
     observed: Array | None = None
+    importance: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def incoming(self) -> tuple[Projection, ...]:
@@ -71,6 +75,14 @@ class Task:
         unit = QUANTISE[type(population.neuron)].state_unit(population.neuron)
         reached = self.observed * population.scale * unit * MARGIN
         return bool(np.any(reached > STATE.maximum))
+
+
+def nearby(task: Task, scale: Array) -> list[Array]:
+    """Scales within an octave below, at which the weights fall differently on their grid."""
+    if task.refined or task.population.kind == "bias":
+        return []
+    found = [scale * 2.0 ** (-k / WITHIN) for k in range(1, WITHIN)]
+    return [_whole_thresholds(task.population, s) for s in found]
 
 
 def scales(task: Task) -> list[Array]:

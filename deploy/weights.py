@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 
 LOW = ".low"
 """Ends the name of the low part of a projection in two parts."""
+CUT = 3
+"""How many octaves of the largest weights may be cut off."""
 SLACK = 1 - 1e-9
 """Keeps 254.0000001 from needing one more bit."""
 
@@ -78,14 +80,20 @@ def quantise_weights(
     scale: Array,
     bits: int = WEIGHT_BITS_MAX,
     exponent_min: int = EXPONENT_MIN,
+    importance: Array | None = None,
 ) -> Projection | Problem:
     """Mantissas ``round(scale * weight / 2**exponent)`` with the least exponent that fits.
+
+    Few bits are better spent on the many small weights than on the largest: below 8 bits and
+    with a known importance a smaller exponent is taken where the error is smaller for it,
+    although the largest weights are cut down (`clipped` counts them).
 
     Args:
         projection: of a `float` Program.
         scale: as for `meant`; rows of a matrix and channels of a kernel may have their own.
         bits: of the weight format, 1 to 8.
         exponent_min: least exponent that may be taken.
+        importance: of the squared error of each weight, in a shape that multiplies them.
     """
     synapse, where = projection.synapse, f"projection {projection.name}"
     layout = WeightFormat(bits, 0, sign_mode_of(synapse.weight))
@@ -103,6 +111,9 @@ def quantise_weights(
             where,
             "bring the weights of the projections into one population closer together",
         )
+    if importance is not None and bits < WEIGHT_BITS_MAX:
+        lower = range(exponent, max(exponent - CUT, exponent_min) - 1, -1)
+        exponent = min(lower, key=lambda e: _error(scaled, layout, e, importance))
     mantissa = layout.mantissa.round(scaled / 2.0**exponent)
     if synapse.weight.any() and not mantissa.any():
         return Problem(
@@ -112,6 +123,25 @@ def quantise_weights(
             "bring the weights of the projections into one population closer together",
         )
     return _with_mantissa(projection, mantissa, replace(layout, exponent=exponent))
+
+
+def _error(scaled: Array, layout: WeightFormat, exponent: int, importance: Array) -> float:
+    got = layout.mantissa.round(scaled / 2.0**exponent) * 2.0**exponent
+    return float(np.sum(importance * (scaled - got) ** 2))
+
+
+def clipped(source: Projection, part: Projection, scale: Array) -> int:
+    """How many weights of a projection are cut down to the largest mantissa.
+
+    Args:
+        source: in floating point.
+        part: in integers, in one part.
+        scale: as for `meant`.
+    """
+    layout = part.synapse.format
+    assert layout is not None
+    scaled = source.synapse.weight * per_weight(source.synapse, scale)
+    return layout.mantissa.overflow(scaled / 2.0**layout.exponent)
 
 
 def two_parts(projection: Projection, scale: Array) -> tuple[Projection, ...] | Problem:

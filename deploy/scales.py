@@ -22,8 +22,8 @@ Array = npt.NDArray[Any]
 
 SMALLEST = -17
 """Exponent of the smallest scale: with it no bit of a mantissa is left."""
-FINER = 96
-"""Steps of an eighth of an octave down from the largest scale of weights in two parts."""
+OCTAVES = (*np.arange(0, 2, 1 / 8), *np.arange(2, 20, 1 / 2))
+"""How far below the largest scale of weights in two parts others are tried."""
 SAFE = 0.98
 """Where they start: the largest scale is an estimate."""
 WITHIN = 8
@@ -95,7 +95,7 @@ def scales(task: Task) -> list[Array]:
         if not _apart(task):
             base = np.full(1, base.min())
         base = np.minimum(_by_group(task, base), base.min() * SPREAD_OF_PARTS)
-        found = [base * (SAFE * 2.0 ** (-k / 8)) for k in range(FINER)]
+        found = [base * (SAFE * 2.0**-octaves) for octaves in OCTAVES]
     else:
         largest = max((_largest(task, p).max(initial=0.0) for p in task.incoming), default=0.0)
         shape = _filling(task)
@@ -175,12 +175,14 @@ def _headroom(task: Task) -> Array:
         CURRENT.maximum / rows,
         STATE.maximum / 2**STATE_SHIFT / (rows * memory),
     ]
-    if task.observed is None and isinstance(population.neuron, CubaLif):
-        pushed = rows if population.neuron.reset == "subtract" else sums[1]
+    threshold = QUANTISE[type(population.neuron)].thresholds(population.neuron)
+    silent = not np.all(np.isfinite(threshold))
+    if isinstance(population.neuron, CubaLif) and (silent or task.observed is None):
+        both = silent or population.neuron.reset == "subtract"
+        pushed = rows if both else sums[1]
         reached = pushed * memory * _gain(population.neuron.voltage_decay, steps)
         limits.append(STATE.maximum / 2**STATE_SHIFT / np.maximum(reached, 1e-30))
-    threshold = QUANTISE[type(population.neuron)].thresholds(population.neuron)
-    if np.all(np.isfinite(threshold)):
+    if not silent:
         limits.append(THRESHOLD.maximum / np.maximum(threshold.max(), 1e-30) * np.ones(size))
     if task.observed is not None:
         reached = np.maximum(task.observed * MARGIN * 2**STATE_SHIFT, 1e-30)

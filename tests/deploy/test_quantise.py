@@ -376,6 +376,34 @@ def test_loops_and_what_they_reach_get_two_parts() -> None:
     assert np.abs(meant(parts, scale) - weight).max() * scale.max() < 3
 
 
+def test_a_membrane_that_is_read_behind_a_loop_is_proven() -> None:
+    rng = np.random.default_rng(0)
+    source = program(rng.normal(size=(8, 5)), lif(size=8), loop=rng.normal(size=(8, 8)) * 0.3)
+    reader = Population("q", "LI", (4,), lif(np.inf, voltage_decay=np.full(1, 0.2)), 2)
+    source = replace(
+        source,
+        populations=(*source.populations, reader),
+        projections=(
+            *source.projections,
+            Projection("p->q", "p", "q", Dense(rng.normal(size=(4, 8)))),
+        ),
+        outputs=(Output("output", "q", "last"),),
+    )
+    x = spikes(0, 10, 20, 5)
+    shown = calibration(source, x)
+    fixed, bounds, _ = quantise(source, shown, per_channel=True)
+    legal(fixed)
+    population = fixed.population("q")
+    assert population.scale.shape == (1,)
+    assert not problems(population, bounds["q"])
+    assert "p->q.low" in {p.name for p in fixed.projections}
+    low, high = bounds["q"].states["v"]
+    assert max(-low, high) > 0.5 * (THRESHOLD.maximum << 6)  # the largest scale that is proven
+    trace = execute(fixed, encode(fixed, x)[0])
+    got = trace.outputs["output"] / (64 * population.scale)
+    np.testing.assert_allclose(got, shown.trace.outputs["output"], atol=5e-3)
+
+
 def test_each_channel_has_its_own_scale_where_it_is_asked_for() -> None:
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(6, 40)) * np.array([1.0, 0.2, 0.5, 0.3, 0.9, 0.0])[:, None]

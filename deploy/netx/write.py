@@ -15,29 +15,16 @@ from ..program import Population, Program, Projection
 from ..synapses.conv2d import Conv2d
 from ..synapses.dense import Dense
 from ..synapses.sparse import Sparse
+from ..weights import is_low
 from .file import write_file
 from .layers import LARGEST_MATRIX
+from .loading import Loading, arguments_of, notes_of
 from .weights import OffGrid, exact_format, netx_problem
 from .write_neurons import Written, write_neuron
 
 Array = npt.NDArray[Any]
 
-MESSAGE_BITS = 24
-"""Any number above 0 makes netx keep the value of a message; it is not used otherwise."""
 _STACK = "a .net file is one stack of layers: keep the Program, or deploy such a part of it"
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """How netx must be told to run what was written.
-
-    Attributes:
-        arguments: of `lava.lib.dl.netx.hdf5.Network`, beside net_config.
-        notes: what else is to be known, a sentence each.
-    """
-
-    arguments: dict[str, int]
-    notes: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -77,14 +64,15 @@ def write_net(program: Program, path: Path | str) -> Loading:
     for population in program.populations:
         takes_samples = entry and population is first
         _add(program, file, population, before, takes_samples)
-        before = population.name
-    arguments = _arguments(program, file, entry)
+        before = before if population.kind == "bias" else population.name
+    arguments, clashes = arguments_of(program, file.written, entry)
+    file.problems += clashes
     if file.problems:
         raise UnsupportedNode(*file.problems)
     unit = program.dt * 1000
     simulation = {"Ts": unit, "tSample": program.steps * unit}
     write_file(file.layers, simulation, Path(path))
-    return Loading(arguments, tuple(_notes(program, entry, arguments)))
+    return Loading(arguments, notes_of(program, entry, arguments))
 
 
 def _check_ends(program: Program, file: _File) -> None:
@@ -125,10 +113,6 @@ def _add(
     program: Program, file: _File, population: Population, before: str, takes_samples: bool
 ) -> None:
     where = f"population {population.name}"
-    written = write_neuron(population, first=takes_samples)
-    file.written.append(written)
-    for what, remedy in written.problems:
-        file.refuse(where, what, remedy)
     if population.kind == "bias":
         file.refuse(
             where,
@@ -136,6 +120,10 @@ def _add(
             "train without a bias in front of this layer, or with a weaker one",
         )
         return
+    written = write_neuron(population, first=takes_samples)
+    file.written.append(written)
+    for what, remedy in written.problems:
+        file.refuse(where, what, remedy)
     fields: dict[str, Any] = {"type": "input", "shape": _sizes(population.shape)}
     if takes_samples:
         scale = program.inputs[0].scale
@@ -165,6 +153,15 @@ def _synapses(
     """Fields of what arrives at a population; a flatten layer in front where it is needed."""
     where = f"population {population.name}"
     into = program.into(population.name)
+    biases = {p.name for p in program.populations if p.kind == "bias"}  # refused already
+    into = tuple(p for p in into if p.source not in biases)
+    for part in (p for p in into if is_low(p)):
+        file.refuse(
+            f"projection {part.name}",
+            "the low part of weights in two parts; a .net file holds 8 bits",
+            "compile with --weight-bits 8",
+        )
+    into = tuple(p for p in into if not is_low(p))
     wrong = sorted({p.source for p in into} - {before, population.name})
     if wrong:
         file.refuse(
@@ -237,7 +234,8 @@ def _check(file: _File, projection: Projection, problem: str) -> None:
         file.refuse(
             where,
             problem,
-            "compile with weights of both signs, not all 0 and not at the end of their range",
+            "keep the Program: a .net file has no weight exponent, so that weights lie in "
+            "-256 to 254; or train with thresholds that are smaller beside the weights",
         )
 
 
@@ -343,57 +341,3 @@ def _conv(
         "groups": conv.groups,
         "weight": weight.astype(np.float32),
     }
-
-
-def _arguments(program: Program, file: _File, entry: bool) -> dict[str, int]:
-    """Of netx's Network; problems of clearing, which concerns all layers alike."""
-    arguments: dict[str, int] = {}
-    if program.inputs[0].graded and not entry:
-        arguments["input_message_bits"] = MESSAGE_BITS
-    intervals = {w.interval for w in file.written}
-    clears = any(w.clears for w in file.written)
-    if len(intervals) > 1 or (intervals - {0} and clears):
-        file.refuse(
-            "program",
-            f"layers that are cleared differently ({', '.join(map(str, sorted(intervals)))} "
-            "steps); netx clears all alike",
-            "use one reset interval for all layers",
-        )
-    biased = [w for w in file.written if "bias" in w.fields]
-    if clears and not all(w.clears for w in biased if w.fields["neuron/type"] == "CUBA"):
-        file.refuse(
-            "program",
-            "some biases begin with the first input and others at step 1",
-            "compile the network again",
-        )
-    delayed = any(p.longest_delay or p.source == p.target for p in program.projections)
-    if clears and delayed and any(w.early for w in file.written):
-        file.refuse(
-            "program",
-            "biases that make neurons spike before the first input arrives, beside delays or "
-            "recurrent layers that keep these spikes",
-            "train with weaker biases",
-        )
-    interval = max(intervals) or (program.run_steps(program.steps) if clears else 0)
-    if interval:
-        # netx adds 1, and 1 more for each layer; its Input block needs no step for a synapse.
-        arguments |= {"reset_interval": interval, "reset_offset": 0 if entry else 1}
-    return arguments
-
-
-def _notes(program: Program, entry: bool, arguments: dict[str, int]) -> list[str]:
-    notes = []
-    if entry:
-        notes.append(
-            "connect the samples to net.in_layer.neuron.a_in: netx leaves the port net.inp "
-            "unconnected, and this layer answers in the step in which it is fed"
-        )
-    if "reset_interval" in arguments:
-        steps = arguments["reset_interval"]
-        notes.append(f"present a sample every {steps} steps, the first at step 1")
-    if program.outputs[0].readout != "count":
-        notes.append(
-            f"the output is the {program.outputs[0].readout} membrane: read it from "
-            "net.out_layer.neuron"
-        )
-    return notes

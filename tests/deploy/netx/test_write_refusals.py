@@ -162,6 +162,12 @@ WRITE: dict[str, tuple[Callable[[], Program], str]] = {
         ),
         "an added neuron that carries a bias as a current",
     ),
+    "two parts": (
+        lambda: more(
+            sound(), Projection("dense1->dense2.low", "dense1", "dense2", matrix(4, 4))
+        ),
+        "the low part of weights in two parts; a .net file holds 8 bits",
+    ),
     "exponent": (
         lambda: with_projection(sound(), synapse=matrix(4, 3, exponent=-3)),
         "12 of 12 weights are no whole numbers, such as -2 * 2**-3; a .net file has no ",

@@ -177,16 +177,23 @@ def _finish(
     warnings = list(program.report.get("warnings", []))
     warnings += [w for q in found for w in q.warnings]
     warnings += [w for w in early if w not in warnings]
-    result = replace(
-        known, populations=populations, report={**program.report, "warnings": warnings}
-    )
     bounds = {q.population.name: q.bounds for q in found}
+    result = replace(known, populations=populations)
     if early:  # the proofs assumed silence before the first input
         steps = program.run_steps(program.steps)
+        proven = {name for name, was in bounds.items() if was.proven_steps is None}
         bounds = {p.name: population_bounds(result, p, steps) for p in populations}
         refused = [problem for p in populations for problem in problems(p, bounds[p.name])]
         if refused:
             raise CapacityExceeded(*refused)
+        warnings += [
+            f"{name}: that v is never clipped is proven for {bounds[name].proven_steps} steps "
+            "only, since spikes may arrive before the first input; clipping is counted in "
+            "every run"
+            for name in sorted(proven)
+            if bounds[name].proven_steps is not None
+        ]
+    result = replace(result, report={**program.report, "warnings": warnings})
     current_errors = {k: error for q in found for k, error in q.current_errors.items()}
     return result, bounds, current_errors
 

@@ -73,6 +73,21 @@ def test_eight_bits_alone_do_not_reach_it(name: str) -> None:
     assert 0.5 < least < 0.95
 
 
+@pytest.mark.parametrize("name", NETWORKS[:2])
+def test_no_input_drives_a_state_beyond_its_bounds(name: str) -> None:
+    fixed = compile_graph(network(name), calibration=delta_coded()[0])
+    x = np.concatenate([np.ones((1, STEPS, 12)), random_spikes(0.6)[1]])
+    trace = execute(fixed, encode(fixed, x)[0], record=True)
+    for population, raster in trace.rasters.items():
+        bounds = fixed.report["populations"][population]["bounds"]
+        for state, values in raster.states.items():
+            low, high = bounds[state]
+            assert low <= values.min()
+            assert values.max() <= high
+        low, high = bounds["u"]
+        assert max(-low, high) <= bounds["state_limit"]
+
+
 def test_taxels_become_twelve_channels() -> None:
     known, unseen = delta_coded()
     assert known.shape[1:] == unseen.shape[1:] == (STEPS, 12)

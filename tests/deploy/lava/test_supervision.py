@@ -92,10 +92,10 @@ def test_a_model_that_hangs(place: list[str], monkeypatch: pytest.MonkeyPatch) -
     break_worker(monkeypatch, "hang")
     start = time.monotonic()
     with pytest.raises(LavaTimeout) as caught:
-        lava.execute(*networks.recurrent(), timeout=3)
-    assert 3 <= time.monotonic() - start < 5
+        lava.execute(*networks.recurrent(), timeout=6)
+    assert 6 <= time.monotonic() - start < 9
     problem = caught.value.problems[0]
-    assert "did not end within 3 s: stopped at step 5 of 33" in problem.what
+    assert "did not end within 6 s: stopped at step 5 of 33" in problem.what
     assert "input to b, 2 populations, 4 projections, 3 samples of 11 steps" in problem.where
     assert "longer timeout" in problem.remedy
     assert place
@@ -108,7 +108,7 @@ def test_the_timeout_names_the_network(
     program, stimulus = networks.sign_modes()
     short = Stimulus({"input": stimulus.values["input"][:1, :2]}, 2)
     with pytest.raises(LavaTimeout, match="network 2 of 2: input to b"):
-        lava.execute_many([(program, short), networks.recurrent()], timeout=4)
+        lava.execute_many([(program, short), networks.recurrent()], timeout=8)
 
 
 def test_an_exception_in_a_model(place: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

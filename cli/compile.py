@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # What the compile report measures of each population, float against fixed.
-_ERRORS = ("rate_cosine", "raster_cosine", "spikes_float", "spikes_fixed", "membrane_rms")
+_ERRORS = (
+    "rate_cosine",
+    "raster_cosine",
+    "best_lag",
+    "first_difference_step",
+    "spikes_float",
+    "spikes_fixed",
+    "membrane_rms",
+)
 
 
 @verb("Write the program to this file.", writes="file", required=True)
@@ -127,10 +135,17 @@ def show_compile_report(console: Console, report: dict[str, Any]) -> None:
         print_table(console, columns, measured)
     if projections:
         weights = [
-            (name, f.get("exponent"), f.get("sign_mode"), f.get("weight_error_relative"))
+            (
+                f"{name} ({f['part']} part)" if f.get("part") else name,
+                f.get("bits"),
+                f.get("exponent"),
+                f.get("sign_mode"),
+                f.get("weight_error_relative"),
+                f.get("weights_clipped"),
+            )
             for name, f in projections.items()
         ]
-        titles = ("projection", ">exponent", "signs", ">weight error")
+        titles = ("projection", ">bits", ">exponent", "signs", ">weight error", ">clipped")
         print_table(console, titles, weights)
     for warning in report.get("warnings", ()):
         console.print(f"warning: {warning}", markup=False)

@@ -29,8 +29,9 @@ WeightBits: TypeAlias = Annotated[
     typer.Option(
         "--weight-bits",
         min=1,
-        max=8,
-        help="Width of all weights; else 8, less where the target's memory needs it.",
+        max=16,
+        help="Width of all weights, 1 to 8, or 16 for two parts of 8; else 8, two parts behind "
+        "loops, fewer where the target's memory needs it.",
     ),
 ]
 Reset: TypeAlias = Annotated[

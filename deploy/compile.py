@@ -40,7 +40,8 @@ def compile_graph(
         steps: time steps per sample; the graph's own where None. Under code "ttfs" the length
             of a layer's window; under "sigma-delta" 1 where None, because a frame changes once.
         code: what IF nodes become: "rate" (as they are), "sigma-delta" or "ttfs".
-        weight_bits: 1 to 8 for all weights; None: 8, less where the target's memory needs it.
+        weight_bits: 1 to 8 for all weights, or 16 for two parts of 8; None: 8, two parts on and
+            behind loops, less where the target's memory needs it.
         provenance: JSON values to store with the Program.
 
     Returns:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem
+from .bits import TWO_PARTS
 from .formats import DELAY
 from .neurons.adaptive_lif import AdaptiveLif
 from .neurons.cuba_lif import CubaLif
@@ -67,7 +68,7 @@ def program_problems(program: Program, target: Target, weight_bits: int) -> Iter
                 f"projection {projection.name}",
                 "shorten the path or the delay",
             )
-    if weight_bits not in target.weight_bits:
+    if weight_bits != TWO_PARTS and weight_bits not in target.weight_bits:
         yield Problem(
             f"weights of {weight_bits} bits; {target.title} has "
             + ", ".join(map(str, target.weight_bits)),

@@ -19,6 +19,10 @@ NORSE_DT = 1e-3
 SNNTORCH = (
     "tau / r, and tau_syn / w_in, are the same everywhere, as snnTorch and SpikingJelly do it"
 )
+ROCKPOOL = (
+    "r = tau exp(-dt / tau) / dt, as rockpool writes it; its decays are exp(-dt / tau), those "
+    "of NIR's equations 1 - dt / tau"
+)
 COUNTING = "IF nodes with r = 1 and no time constant: v += x per step, as sinabs writes it"
 
 
@@ -32,6 +36,14 @@ def _constant(ratios: list[Any]) -> float | None:
     middle = float(np.median(values))
     same = (np.abs(values - middle) <= SAME * abs(middle)).all()
     return float(f"{middle:.6g}") if same and middle > 0 else None
+
+
+def _rockpool(tau: Any, r: Any) -> Any:
+    """The dt with r = tau exp(-dt / tau) / dt: x exp(x) = 1 / r for x = dt / tau, by Newton."""
+    x = np.log1p(1 / r)
+    for _ in range(20):
+        x = x - (x - np.exp(-x) / r) / (1 + x)
+    return tau * x
 
 
 def _taus(nodes: Mapping[str, Node]) -> dict[str, float]:
@@ -53,13 +65,14 @@ def _norse(tau: float) -> str:
 
 def candidates(nodes: Mapping[str, Node]) -> list[tuple[float | None, str]]:
     """Readings of the file: (dt in seconds or None, why)."""
-    ratios, gains, counted = [], [], []
+    ratios, gains, counted, steps = [], [], [], []
     for node in nodes.values():
         f = node.fields
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             if node.kind in ("LIF", "LI", "CubaLIF", "CubaLI"):
                 ratios.append(f.get("tau", f.get("tau_mem")) / f["r"])
                 gains.append(f["r"])
+                steps.append(_rockpool(f.get("tau", f.get("tau_mem")), f["r"]))
             if node.kind in ("CubaLIF", "CubaLI"):
                 ratios.append(f["tau_syn"] / f["w_in"])
         if node.kind == "IF":
@@ -74,6 +87,9 @@ def candidates(nodes: Mapping[str, Node]) -> list[tuple[float | None, str]]:
         found.append((1.0, COUNTING))
     elif rate is not None and rate > 1:
         found.append((float(f"{1 / rate:.6g}"), "IF nodes with r = 1 / dt"))
+    exponential = _constant(steps)
+    if not found and exponential is not None and not unit:
+        found.append((exponential, ROCKPOOL))
     low = min(taus.values(), default=0.0)
     if unit and low >= 1:
         found.append((1.0, f"tau from {low:g} on looks like steps, as sinabs writes it"))
@@ -112,6 +128,9 @@ def decide_dt(nodes: Mapping[str, Node], stored: Any, dt: float | None, where: s
     if short:
         remedy = f"give a dt below {min(short.values()):g} s: --dt"
         unit = any(value is None for value, _ in readings)
+        filtered = any("tau_syn" in node.fields for node in nodes.values())
+        if unit and not filtered and min(short.values()) > given * given:
+            remedy += f"; if norse wrote it, --dt {given * given:g} computes what norse does"
         raise GraphError(
             *(
                 Problem(
@@ -130,7 +149,9 @@ def _unknown(nodes: Mapping[str, Node], where: str) -> Problem:
     readings = candidates(nodes)
     listed = "; ".join(f"{v:g} s ({why})" if v else why for v, why in readings)
     certain = [v for v, _ in readings if v]
-    example = f"--dt {certain[0]:g}" if certain else "--dt 0.001"
+    low = min(_taus(nodes).values(), default=NORSE_DT)
+    step = NORSE_DT if low > NORSE_DT else 10.0 ** np.floor(np.log10(0.999 * low))
+    example = f"--dt {certain[0] if certain else step:g}"
     return Problem(
         "the file does not state its time step" + (f"; it suggests {listed}" if listed else ""),
         where=where,

@@ -41,6 +41,7 @@ def read_graph(path: Path | str, *, dt: float | None = None) -> nir.NIRGraph:
         UnsupportedNode: a reset that is not known, or a dialect other than NIR's.
         UsageError: dt is unknown or does not fit.
     """
+    from .batch_axes import drop_batch_axes
     from .dialect import decide_dt
     from .hdf5_safety import read_tree
     from .nir_topology import check_topology, flatten
@@ -60,11 +61,16 @@ def read_graph(path: Path | str, *, dt: float | None = None) -> nir.NIRGraph:
 
     check_topology(nodes, edges, where)
     shapes, problems = infer(nodes, edges, where)
+    dropped = drop_batch_axes(nodes, edges) if problems else None
+    if dropped:
+        shapes, problems = infer(nodes, edges, where)
     if problems:
         raise GraphError(*problems)
     _broadcast(nodes, edges, shapes, where)
 
     metadata = _metadata(tree.get("metadata", {}), where)
+    if dropped:
+        metadata["dropped_axes"] = " x ".join(map(str, dropped))
     metadata["dt"] = decide_dt(nodes, metadata.get("dt"), dt, where)
     problems = check_nodes(nodes, edges, metadata, where)
     if problems:

@@ -44,6 +44,10 @@ def _dense(fields: Mapping[str, Any], given: Shape) -> Shape:
         hint = "; is the weight transposed?" if given == (out,) else ""
         if prod(given) == into:
             hint = "; a Flatten with start_dim 0 is missing: NIR counts axes without the batch"
+        elif len(given) > 1 and given[-1] == into:
+            hint = (
+                f"; do the axes {given[:-1]} count samples or steps? NIR's shapes have neither"
+            )
         raise ShapeError(f"takes ({into},){hint}")
     return (out,)
 

@@ -16,16 +16,16 @@ from .verb import verb
 if TYPE_CHECKING:
     from rich.console import Console
 
-# What the compile report measures of each population, float against fixed.
-_ERRORS = (
-    "rate_cosine",
-    "raster_cosine",
-    "best_lag",
-    "first_difference_step",
-    "spikes_float",
-    "spikes_fixed",
-    "membrane_rms",
-)
+# What the compile report measures of each population, float against fixed, and short heads.
+_ERRORS = {
+    "rate_cosine": "rate cos",
+    "raster_cosine": "raster cos",
+    "best_lag": "lag",
+    "first_difference_step": "differs at",
+    "spikes_float": "float",
+    "spikes_fixed": "fixed",
+    "membrane_rms": "v rms",
+}
 
 
 @verb("Write the program to this file.", writes="file", required=True)
@@ -117,12 +117,7 @@ def show_compile_report(console: Console, report: dict[str, Any]) -> None:
         print_table(console, heads, rows)
     errors = {name: f["error"] for name, f in populations.items() if f.get("error")}
     if errors:
-        columns = (
-            "population",
-            *(f">{key.replace('_', ' ')}" for key in _ERRORS),
-            ">by itself",
-            ">saturated",
-        )
+        columns = ("population", *(f">{head}" for head in _ERRORS.values()), ">alone", ">clip")
         measured = [
             (
                 name,

@@ -16,8 +16,12 @@ import numpy.typing as npt
 from ..errors import Problem
 from .bits import TWO_PARTS
 from .bounds import Bounds, breaking_input, population_bounds, problems, smaller
-from .formats import STATE
+from .formats import BIAS_MANTISSA, STATE
+from .neurons.adaptive_lif import AdaptiveLif
+from .neurons.cuba_lif import CubaLif
+from .neurons.models import Neuron
 from .neurons.quantise import QUANTISE, quantise_neuron
+from .neurons.ternary_lif import TernaryLif
 from .program import Population, Program, Projection
 from .scales import Task, nearby, scales
 from .weights import is_low, low_parts, meant, quantise_weights, two_parts
@@ -156,6 +160,8 @@ def at_scale(task: Task, scale: Array) -> Fitted | list[Problem]:
     """The population at that scale, or which hard limit forbids it."""
     population = task.population
     neuron = quantise_neuron(population, scale)
+    if not isinstance(neuron, Problem):
+        neuron = _with_legal_bias(task, neuron, scale)
     if isinstance(neuron, Problem):
         return [neuron]
     projections = weights_at(task, scale)
@@ -167,10 +173,28 @@ def at_scale(task: Task, scale: Array) -> Fitted | list[Problem]:
     return problems(integers, bounds) or Fitted(integers, projections, bounds)
 
 
+def _with_legal_bias(task: Task, neuron: Neuron, scale: Array) -> Neuron | Problem:
+    """The bias with an exponent that the target has; a coarser one where it is too small."""
+    low, high = task.bias_exponents
+    if not isinstance(neuron, CubaLif | TernaryLif | AdaptiveLif):
+        return neuron
+    if not neuron.bias_mantissa.any() or low <= neuron.bias_exponent <= high:
+        return neuron
+    if task.population.kind == "bias" or neuron.bias_exponent > high:
+        return Problem(
+            f"a bias with an exponent of {neuron.bias_exponent}; the target has {low} to "
+            f"{high}",
+            f"population {task.population.name}",
+            "train without this bias, or choose another target",
+        )
+    exact = (neuron.bias_mantissa << neuron.bias_exponent) / 2**low
+    return replace(neuron, bias_mantissa=BIAS_MANTISSA.round(exact), bias_exponent=low)
+
+
 def weights_at(task: Task, scale: Array) -> tuple[Projection, ...] | Problem:
     """The population's projections in integers at that scale, or what does not fit."""
     projections: list[Projection] = []
-    least = QUANTISE[type(task.population.neuron)].exponent_min
+    least = max(QUANTISE[type(task.population.neuron)].exponent_min, task.weight_exponents[0])
     for projection in task.incoming:
         ratio = scale / task.known.message_scale(projection.source)
         bits = task.bits[projection.name]
@@ -184,6 +208,13 @@ def weights_at(task: Task, scale: Array) -> tuple[Projection, ...] | Problem:
         quantised = quantise_weights(projection, ratio, bits, least, weight)
         if isinstance(quantised, Problem):
             return quantised
+        if quantised.exponent > task.weight_exponents[1]:
+            return Problem(
+                f"the weights need an exponent of {quantised.exponent}; the target has "
+                f"{task.weight_exponents[0]} to {task.weight_exponents[1]}",
+                f"projection {projection.name}",
+                "bring the weights of the projections into one population closer together",
+            )
         projections.append(quantised)
     return tuple(projections)
 

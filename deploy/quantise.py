@@ -21,6 +21,7 @@ from .bounds import Bounds, population_bounds, problems
 from .data import Samples, encode
 from .difference import cosine
 from .fit import Agreement, Fitted, best_nearby, fit, proofs, with_population
+from .formats import WEIGHT_BITS_MAX
 from .neurons.bounds import spikes
 from .neurons.cuba_lif import CubaLif
 from .neurons.models import model_of
@@ -28,6 +29,7 @@ from .onset import guard_onset
 from .program import Input, Population, Program, Projection
 from .rounding import current_error, importance, moments, round_to_currents
 from .scales import Task
+from .targets import load_target
 from .trace import Stimulus, Trace
 from .weights import is_low, low_parts, meant
 
@@ -125,6 +127,9 @@ def quantise(
             weights do not fit into the memory.
         UsageError: calibration data are needed and absent, or impossible weight bits.
     """
+    chip = load_target(program.target)
+    if weight_bits is None and not chip.weights_in_two_parts:
+        weight_bits = WEIGHT_BITS_MAX
     seen = None
     if calibration:
         seen = {
@@ -150,7 +155,16 @@ def quantise(
             p.name: importance(p.synapse, seen[p.name] if seen else None)
             for p in program.into(population.name)
         }
-        task = Task(known, population, bits, apart, observed, counts)
+        task = Task(
+            known,
+            population,
+            bits,
+            apart,
+            observed,
+            counts,
+            chip.weight_exponents,
+            chip.bias_exponents,
+        )
         agreement = (
             _agreement(task, stimulus, calibration.trace) if calibration and stimulus else None
         )

@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from .bits import TWO_PARTS
-from .formats import CURRENT, EXPONENT_MAX, STATE, THRESHOLD, WeightFormat
+from .formats import (
+    BIAS_EXPONENT,
+    CURRENT,
+    EXPONENT_MAX,
+    EXPONENT_MIN,
+    STATE,
+    THRESHOLD,
+    WeightFormat,
+)
 from .neurons.arithmetic import STATE_SHIFT
 from .neurons.cuba_lif import CubaLif
 from .neurons.quantise import QUANTISE, SILENT
@@ -49,6 +57,7 @@ class Task:
         observed: largest magnitude of each neuron's membrane on the calibration data that
             must not be clipped, in the graph's units, (n,); None without such data.
         importance: projection -> weight of each squared error (`rounding.importance`).
+        weight_exponents, bias_exponents: least and greatest that the target has.
     """
 
     known: Program
@@ -57,6 +66,8 @@ class Task:
     per_neuron: bool = False
     observed: Array | None = None
     importance: Mapping[str, Array] = field(default_factory=dict)
+    weight_exponents: tuple[int, int] = (EXPONENT_MIN, EXPONENT_MAX)
+    bias_exponents: tuple[int, int] = (BIAS_EXPONENT.minimum, BIAS_EXPONENT.maximum)
 
     @property
     def incoming(self) -> tuple[Projection, ...]:

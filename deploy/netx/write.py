@@ -159,7 +159,7 @@ def _synapses(
         file.refuse(
             f"projection {part.name}",
             "the low part of weights in two parts; a .net file holds 8 bits",
-            "compile with --weight-bits 8",
+            "compile with --target loihi2-netx",
         )
     into = tuple(p for p in into if not is_low(p))
     wrong = sorted({p.source for p in into} - {before, population.name})
@@ -197,7 +197,7 @@ def _effective(file: _File, projection: Projection, values: Array) -> Array:
             f"projection {projection.name}",
             f"{np.count_nonzero(lost)} of {whole.size} weights are no whole numbers, such as "
             f"{whole[lost].flat[0]} * 2**{exponent}; a .net file has no exponent",
-            "compile with a larger scale, or with fewer weight bits",
+            "compile with --target loihi2-netx",
         )
     return whole >> -exponent
 
@@ -234,8 +234,8 @@ def _check(file: _File, projection: Projection, problem: str) -> None:
         file.refuse(
             where,
             problem,
-            "keep the Program: a .net file has no weight exponent, so that weights lie in "
-            "-256 to 254; or train with thresholds that are smaller beside the weights",
+            "a .net file has no weight exponent, so that weights lie in -256 to 254: compile "
+            "with --target loihi2-netx",
         )
 
 
@@ -327,7 +327,7 @@ def _conv(
             where,
             "weights of a convolution that need an exponent: netx has none there, and its "
             "simulation would keep what the chip cannot",
-            "compile with a smaller scale, or with even weights up to 254",
+            "compile with --target loihi2-netx",
         )
     return {
         "type": "conv",

@@ -61,6 +61,8 @@ class Target:
         thresholds_per_neuron: whether neurons of one population may have unequal thresholds,
             so that each output channel can have a weight scale of its own.
         weight_bits: legal widths of a weight.
+        weight_exponents, bias_exponents: least and greatest exponent.
+        weights_in_two_parts: whether the compiler may split weights for precision.
         neurons: neuron models and what they may do, by name.
         limits: per chip and core, by name.
     """
@@ -70,6 +72,9 @@ class Target:
     graded_messages: bool
     thresholds_per_neuron: bool
     weight_bits: tuple[int, ...]
+    weight_exponents: tuple[int, int]
+    bias_exponents: tuple[int, int]
+    weights_in_two_parts: bool
     neurons: dict[str, Feature]
     limits: dict[str, Limit]
 
@@ -95,6 +100,9 @@ def load_target(name: str) -> Target:
         graded_messages=bool(content["graded_messages"]),
         thresholds_per_neuron=bool(content["thresholds_per_neuron"]),
         weight_bits=tuple(content["weight_bits"]),
+        weight_exponents=tuple(content["weight_exponents"]),
+        bias_exponents=tuple(content["bias_exponents"]),
+        weights_in_two_parts=bool(content["weights_in_two_parts"]),
         neurons={key: Feature(**row) for key, row in content["neurons"].items()},
         limits=limits,
     )

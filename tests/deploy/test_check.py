@@ -25,7 +25,7 @@ def graph(size: int = 3, encoding: str = "spikes") -> nir.NIRGraph:
 
 
 def test_targets_are_data_with_a_source_each() -> None:
-    assert list_targets() == ["loihi1", "loihi2"]
+    assert list_targets() == ["loihi1", "loihi2", "loihi2-netx"]
     for name in list_targets():
         for limit in load_target(name).limits.values():
             assert limit.value > 0

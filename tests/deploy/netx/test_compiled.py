@@ -82,7 +82,7 @@ def test_netx_spikes_as_the_program(tmp_path: Path, kind: str, seed: int) -> Non
     loading = write_net(program, tmp_path / "a.net")
     sent = messages(program, seed)
     theirs = run_netx(tmp_path, tmp_path / "a.net", sent, loading.arguments)
-    assert assert_alike(program, sent, theirs) > 100
+    assert assert_alike(program, sent, theirs) > 40
 
 
 def test_a_program_for_the_chip_says_how_to_compile_for_netx(tmp_path: Path) -> None:

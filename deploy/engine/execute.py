@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 
 BATCH_BYTES = 256 * 2**20
 """Memory for the states and arriving currents of all batches that run side by side."""
-BATCH_SAMPLES = 256
+BATCH_SAMPLES = 1024
 SERIAL_NEURONS = 2**13
 """Fewer neurons in all samples are done before a second thread has started."""
 

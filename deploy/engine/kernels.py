@@ -61,16 +61,14 @@ def sparse_delayed(
 
 
 @njit(cache=True, nogil=True)
-def conv2d(
-    messages: Any, weight: Any, total: Any, stride: Any, padding: Any, dilation: Any
-) -> None:
+def conv2d(messages: Any, weight: Any, total: Any, rows: Any, columns: Any) -> None:
     """Scatter each message over the outputs that see it.
 
     messages (B, H, W, groups, C_in / groups); weight (K_h, K_w, groups, C_in / groups,
-    C_out / groups); total (B, H_out, W_out, groups, C_out / groups).
+    C_out / groups); total (B, H_out, W_out, groups, C_out / groups); rows (H, K_h): where a
+    message reaches through a tap of the kernel, -1 where it reaches nothing; columns (W, K_w).
     """
     _, height, width, groups, channels = messages.shape
-    out_h, out_w, filters = total.shape[1], total.shape[2], total.shape[4]
     for b in range(messages.shape[0]):
         for y in range(height):
             for x in range(width):
@@ -80,22 +78,20 @@ def conv2d(
                         if value == 0:
                             continue
                         for i in range(weight.shape[0]):
-                            shifted = y + padding[0] - i * dilation[0]
-                            row = shifted // stride[0]
-                            if shifted < 0 or row * stride[0] != shifted or row >= out_h:
+                            row = rows[y, i]
+                            if row < 0:
                                 continue
                             for j in range(weight.shape[1]):
-                                moved = x + padding[1] - j * dilation[1]
-                                column = moved // stride[1]
-                                if moved < 0 or column * stride[1] != moved or column >= out_w:
+                                column = columns[x, j]
+                                if column < 0:
                                     continue
                                 taps = weight[i, j, g, c]
                                 target = total[b, row, column, g]
                                 if value == 1:
-                                    for o in range(filters):
+                                    for o in range(target.size):
                                         target[o] += taps[o]
                                 else:
-                                    for o in range(filters):
+                                    for o in range(target.size):
                                         target[o] += taps[o] * value
 
 

@@ -123,21 +123,27 @@ def _conv2d(
     _, out_h, out_w = synapse.output_shape
     taps = weight.reshape(groups, out // groups, per_group, *weight.shape[2:])
     taps = np.ascontiguousarray(taps.transpose(3, 4, 0, 2, 1))
-    stride, padding, dilation = (
-        np.array(pair, np.int64) for pair in (synapse.stride, synapse.padding, synapse.dilation)
-    )
+    rows, columns = (_reached(synapse, axis) for axis in (0, 1))
 
     def accumulate(x: Array, sums: Array, first: int) -> None:
         kernels.conv2d(
             x.reshape(-1, height, width, groups, per_group),
             taps,
             sums[first].reshape(-1, out_h, out_w, groups, out // groups),
-            stride,
-            padding,
-            dilation,
+            rows,
+            columns,
         )
 
     return accumulate, (0,)
+
+
+def _reached(synapse: Conv2d, axis: int) -> Array:
+    """(source places, taps) along an axis: the target's place, -1 where there is none."""
+    source, tap = np.ogrid[: synapse.input_shape[1 + axis], : synapse.weight.shape[2 + axis]]
+    shifted = source + synapse.padding[axis] - tap * synapse.dilation[axis]
+    place, left = np.divmod(shifted, synapse.stride[axis])
+    legal = (left == 0) & (place >= 0) & (place < synapse.output_shape[1 + axis])
+    return np.where(legal, place, -1)
 
 
 _PREPARE: dict[type, Callable[[Any, Array, Order, Order], Any]] = {

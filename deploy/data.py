@@ -100,7 +100,7 @@ def load_data(path: Path) -> Data:
         problems += _check_y(labels, next(iter(sizes.values())), path)
     if problems:
         raise DataError(*problems)
-    x: Samples = found.get("x", found)  # type: ignore[arg-type]
+    x: Samples = found.get("x", found)
     return Data(x, labels, path, sha256(path))
 
 

@@ -94,10 +94,7 @@ def guard_onset(
     early = [p.name for p in populations if spikes_early(p, fixed)]
     if not early:
         return populations, []
-    cleared = tuple(
-        replace(p, neuron=replace(p.neuron, onset=p.depth + 1)) if _clearable(p) else p
-        for p in populations
-    )
+    cleared = tuple(_cleared_at_onset(p) for p in populations)
     return cleared, [
         f"{name}: the bias alone makes neurons spike before the first input has arrived; these "
         "spikes cost energy, and in a recurrent population they reach the first step"
@@ -105,13 +102,13 @@ def guard_onset(
     ]
 
 
-def _clearable(population: Population) -> bool:
+def _cleared_at_onset(population: Population) -> Population:
     neuron = population.neuron
-    return (
-        isinstance(neuron, CubaLif)
-        and not neuron.reset_interval
-        and population.kind not in ("bias", "readout")
-    )
+    if not isinstance(neuron, CubaLif) or neuron.reset_interval:
+        return population
+    if population.kind in ("bias", "readout"):
+        return population
+    return replace(population, neuron=replace(neuron, onset=population.depth + 1))
 
 
 def spikes_early(population: Population, fixed: bool = False) -> bool:
@@ -140,7 +137,7 @@ def _compact(neuron: Neuron) -> Neuron:
         for name in neuron.__dataclass_fields__
         if isinstance(value := getattr(neuron, name), np.ndarray)
     }
-    return replace(neuron, **arrays)
+    return replace(neuron, **arrays)  # type: ignore[arg-type]
 
 
 def bias_generator(

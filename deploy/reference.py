@@ -8,7 +8,7 @@ import numpy as np
 
 from .formats import shift
 from .neurons.models import Array, model_of
-from .program import Output, Program, Projection
+from .program import Input, Output, Population, Program, Projection
 from .synapses.sparse import Sparse
 from .trace import Raster, Stimulus, Trace
 
@@ -39,10 +39,8 @@ def execute(program: Program, stimulus: Stimulus, *, record: bool = False) -> Tr
         for p in program.populations
         for port in models[p.name].ports
     }
-    messages = {
-        source.name: np.zeros((samples, source.size), np.int64)
-        for source in (*program.inputs, *program.populations)
-    }
+    sources: list[Input | Population] = [*program.inputs, *program.populations]
+    messages = {s.name: np.zeros((samples, s.size), np.int64) for s in sources}
     saturated = {p.name: np.zeros(samples, np.int64) for p in program.populations}
     tape: dict[str, list[tuple[Array, ...]]] = {p.name: [] for p in program.populations}
     outputs: dict[str, Array] = {}

@@ -69,7 +69,7 @@ def first_spike_integers(population: Population, scale: Array) -> FirstSpike:
 
 def sigma_delta_message(neuron: SigmaDelta, scale: Array) -> float:
     """Integer value of a message of 1."""
-    return float(scale[0]) / 2**neuron.state_exponent
+    return float(scale[0]) / float(1 << neuron.state_exponent)
 
 
 def sigma_delta_sum(neuron: SigmaDelta) -> tuple[int, int] | None:
@@ -112,7 +112,7 @@ def first_spike(neuron: FirstSpike, drive: Drive, steps: int) -> Reach:
     start = np.broadcast_to(neuron.initial_voltage, (drive.size,)).astype(np.int64)
     arrival = min((part.first for part in drive.parts), default=1)
     collects = max(min(neuron.fire - 1, steps) - arrival + 1, 0)
-    states, worst = {}, 0
+    states: dict[str, tuple[Extreme, Extreme]] = {}
     totals = {sign: drive.total(sign) for sign in (-1, 1)}
     for name in ("u", "v"):
         pair = []

@@ -66,7 +66,8 @@ def test_the_membrane_is_norses_and_lavas() -> None:
 
 def test_exponential_decay_with_eulers_gain_spikes_elsewhere() -> None:
     """Rockpool and sinabs: the gain dt/tau of Euler beside exp(-dt/tau), soft reset."""
-    x, v, late = trace_of("rockpool")[0], 0.0, []
+    x, v = trace_of("rockpool")[0], 0.0
+    late: list[int] = []
     for step, spike in enumerate(x):
         v = v * np.exp(-0.04) + 0.04 * spike
         if v > 0.1:

@@ -209,11 +209,11 @@ def random_graph(
     if rng.random() < 0.3:  # a second input joins here
         name = f"input{len(build.nodes)}"
         build.nodes[name] = nir.Input({"input": np.array(build.shape)})
-        joined = (name, f"{len(build.nodes)}")
-        build.nodes[joined[1]] = nir.Scale(np.full(build.shape, 0.5))
-        build.edges.append(joined)
+        half = f"{len(build.nodes)}"
+        build.nodes[half] = nir.Scale(np.full(build.shape, 0.5))
+        build.edges.append((name, half))
         last = build.neuron(neurons)
-        build.edges.append((joined[1], last))
+        build.edges.append((half, last))
     else:
         last = build.neuron(neurons)
     if rng.random() < 0.3:  # and a second output leaves

@@ -20,7 +20,7 @@ def simulate(graph: Any, x: Any, dt: float, feedback: set[tuple[str, str]]) -> d
     given = x if isinstance(x, dict) else {inputs[0]: x}
     reset = graph.metadata.get("reset", "zero")
     order = _order(graph, feedback)
-    states: dict[str, dict[str, Array]] = {}
+    states: dict[str, dict[str, Any]] = {}
     before: dict[str, Array] = {}
     history: dict[str, list[Array]] = {name: [] for name in graph.nodes}
     for t in range(len(given[inputs[0]])):
@@ -57,7 +57,7 @@ def _order(graph: Any, feedback: set[tuple[str, str]]) -> list[str]:
     return done
 
 
-def _apply(node: Any, x: Any, state: dict[str, Array], dt: float) -> Any:
+def _apply(node: Any, x: Any, state: dict[str, Any], dt: float) -> Any:
     kind = type(node)
     if kind in (nir.Input, nir.Output):
         return x
@@ -107,7 +107,7 @@ def _resonator(node: Any, x: Any, state: dict[str, Any], dt: float) -> Any:
     return spikes.astype(float)
 
 
-def _neuron(node: Any, x: Any, state: dict[str, Array], dt: float) -> Any:
+def _neuron(node: Any, x: Any, state: dict[str, Any], dt: float) -> Any:
     kind = type(node)
     shape = np.shape(node.r)
     wishes = node.metadata

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from slipway.deploy.compile import compile_graph
 from slipway.deploy.data import encode
 from slipway.deploy.features import neuron_features
+from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.reference import execute
 from slipway.deploy.synapses.sparse import Sparse
 from slipway.errors import CapacityExceeded, GraphError, UnsupportedNode, UsageError
@@ -266,6 +267,7 @@ def resting(bias: float) -> nir.NIRGraph:
 def test_a_membrane_can_start_at_its_resting_potential() -> None:
     program = compile_graph(resting(0.0), precision="float")
     first = program.populations[0]
+    assert isinstance(first.neuron, CubaLif)
     assert first.neuron.onset == 0
     silent = execute(program, encode(program, np.zeros((1, 6, 2)))[0], record=True)
     np.testing.assert_allclose(silent.rasters[first.name].states["v"], 0.3)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from slipway.deploy.compile import compile_graph
 from slipway.deploy.netx import read_net, write_net
+from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.program import Program
 from slipway.errors import CapacityExceeded, SlipwayError, UnsupportedNode
 
@@ -71,6 +72,8 @@ def test_what_is_written_is_read_back(tmp_path: Path, kind: str) -> None:
     write_net(program, tmp_path / "a.net")
     again = read_net(tmp_path / "a.net", steps=STEPS)
     for one, other in zip(program.populations, again.populations, strict=True):
+        assert isinstance(one.neuron, CubaLif)
+        assert isinstance(other.neuron, CubaLif)
         assert np.array_equal(one.neuron.threshold, other.neuron.threshold)
 
 
@@ -106,6 +109,7 @@ def test_biases_are_multiples_of_64_or_refused() -> None:
     build.add("lif", _lif((4,), 0.7), (4,))
     made = build.graph({"dt": DT, "steps": 5, "input_encoding": "spikes"})
     neuron = compile_graph(made, target="loihi2-netx").populations[0].neuron
+    assert isinstance(neuron, CubaLif)
     assert neuron.bias_exponent == 6
     assert neuron.bias_mantissa.tolist() == [round(0.13 * 254)]
     made = build.graph({"dt": DT, "steps": 5, "input_encoding": "spikes"})

@@ -25,7 +25,9 @@ def drop_batch_axes(nodes: dict[str, Node], edges: list[tuple[str, str]]) -> Sha
     Returns:
         The axes; None if no such axes make the shapes fit.
     """
-    shapes = [node.fields["shape"] for node in nodes.values() if node.kind == "Input"]
+    shapes: list[Shape] = [
+        node.fields["shape"] for node in nodes.values() if node.kind == "Input"
+    ]
     for count in range(1, min(map(len, shapes))):
         axes = shapes[0][:count]
         if axes[0] != 1 or any(shape[:count] != axes for shape in shapes):

@@ -42,12 +42,14 @@ class Bounds:
         accumulator_limit: int32, or what the target has.
         current: (lowest, highest) current that arrives in a step; limit +-131071.
         reach: what the states can become.
+        message_limit: largest graded message of the target.
     """
 
     accumulator: int
     accumulator_limit: int
     current: tuple[Extreme, Extreme]
     reach: Reach
+    message_limit: int = STATE.maximum
 
     @property
     def states(self) -> Mapping[str, tuple[int, int]]:
@@ -165,6 +167,7 @@ def population_bounds(
         int(min(limit, ACCUMULATOR.maximum)),
         (_current(drive, population, -1), _current(drive, population, 1)),
         BOUNDS[type(population.neuron)](population.neuron, drive, steps),
+        int(limits["message"].value) if "message" in limits else STATE.maximum,
     )
 
 
@@ -228,6 +231,15 @@ def problems(population: Population, bounds: Bounds) -> list[Problem]:
     """Which hard limits the bounds break; v of a spiking population may saturate (counted)."""
     found = []
     where = f"population {population.name}"
+    message = max(abs(value) for value in bounds.reach.message)
+    if message > bounds.message_limit:
+        found.append(
+            Problem(
+                f"a message can reach {message}; the limit is {bounds.message_limit}",
+                where,
+                "use a larger state exponent, or a smaller range of the activation",
+            )
+        )
     if bounds.accumulator > bounds.accumulator_limit:
         found.append(
             Problem(

@@ -167,6 +167,7 @@ class Run:
         spikes = self.trace.messages[name].sum(axis=1)
         return {
             "kind": population.kind,
+            "message": model_of(population.neuron).message,
             "shape": list(population.shape),
             "neurons": population.size,
             "spikes": int(spikes.sum()),

@@ -89,7 +89,8 @@ def _follow(
         if t in changes:
             current = sign * drive.current(t, sign) << STATE_SHIFT
         before = u, v
-        if clears(t, membrane.onset, membrane.interval):
+        cleared = clears(t, membrane.onset, membrane.interval)
+        if cleared:
             u, v = np.zeros_like(u), np.zeros_like(v)
         u = decay(u, membrane.du) + current
         x = membrane.after(v)
@@ -105,6 +106,7 @@ def _follow(
             break
         if (
             not membrane.interval
+            and not cleared
             and np.array_equal(u, before[0])
             and np.array_equal(v, before[1])
         ):

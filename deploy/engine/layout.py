@@ -24,6 +24,8 @@ Accumulate = Callable[[Array, Array, int], None]
 class Order:
     """Channels first (C, H, W, as everywhere else) and channels last (H, W, C) of one source.
 
+    So too (C, L) and (L, C), which a convolution sees as (C, 1, L) and (1, L, C).
+
     Both indices are the empty slice where the two are the same, which costs nothing.
 
     Attributes:
@@ -41,11 +43,22 @@ class Order:
 
 def order_of(shape: tuple[int, ...]) -> Order:
     """Of a source of that shape."""
-    if len(shape) < 3 or shape[0] == 1:
-        return Order(slice(None), slice(None))
     index = np.arange(int(np.prod(shape)))
-    last = index.reshape(shape).transpose(1, 2, 0).reshape(-1)
+    last = np.moveaxis(index.reshape(shape), 0, -1).reshape(-1)
+    if np.array_equal(last, index):
+        return Order(slice(None), slice(None))
     return Order(last, np.argsort(last))
+
+
+def _seen_as(order: Order, image: tuple[int, ...]) -> Array | None:
+    """Where the elements of an image, channels last, stand in that order; None: as they are.
+
+    Behind a Flatten, or with a factor for each element, a convolution sees a source, or a
+    target, in another shape than its own.
+    """
+    index = np.arange(int(np.prod(image)))
+    places = order.places(index[order_of(image).last])
+    return None if np.array_equal(places, index) else places
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +137,21 @@ def _conv2d(
     taps = weight.reshape(groups, out // groups, per_group, *weight.shape[2:])
     taps = np.ascontiguousarray(taps.transpose(3, 4, 0, 2, 1))
     rows, columns = (_reached(synapse, axis) for axis in (0, 1))
+    taken = _seen_as(source, synapse.input_shape)
+    given = _seen_as(target, synapse.output_shape)
 
     def accumulate(x: Array, sums: Array, first: int) -> None:
+        seen = x if taken is None else x[:, taken]
+        total = sums[first] if given is None else np.zeros_like(sums[first])
         kernels.conv2d(
-            x.reshape(-1, height, width, groups, per_group),
+            seen.reshape(-1, height, width, groups, per_group),
             taps,
-            sums[first].reshape(-1, out_h, out_w, groups, out // groups),
+            total.reshape(-1, out_h, out_w, groups, out // groups),
             rows,
             columns,
         )
+        if given is not None:
+            sums[first][:, given] += total
 
     return accumulate, (0,)
 

@@ -134,12 +134,62 @@ def readout(generator: np.random.Generator) -> Made:
     return w.graph(nodes), w.DT, (12,)
 
 
+def convolution_in_time(generator: np.random.Generator) -> Made:
+    """Conv1d: 'same', then stride, dilation and groups, then recurrent."""
+    how = {"stride": 2, "padding": 2, "dilation": 2, "groups": 2}
+    back = w.jelly_conv1d(generator, (4, 4), 3, 8, padding=1)
+    nodes = {
+        "input_1": w.given(2, 16),
+        "_0": w.jelly_conv1d(generator, (2, 4), 4, 16, padding="same"),
+        "_1": w.jelly_lif((4, 16), 2.0, False),
+        "_2": w.jelly_conv1d(generator, (4, 4), 3, 16, **how),
+        "_3": w.jelly_lif((4, 8), 2.0, False),
+        "_4": w.flatten(4, 8),
+        "_5": w.affine(generator, 32, 5, 3.0),
+        "_6": w.jelly_lif((5,), 2.0, False),
+        "output": w.read(5),
+        "back": back,
+    }
+    edges = [*pairwise([name for name in nodes if name != "back"])]
+    return w.graph(nodes, [*edges, ("_3", "back"), ("back", "_3")]), w.DT, (2, 16)
+
+
+def flattened(generator: np.random.Generator) -> Made:
+    """A Flatten between a convolution and its neurons, and between two layers of neurons."""
+    nodes = {
+        "input": w.given(2, 6, 6),
+        "0": w.conv2d(generator, (2, 4), (6, 6)),
+        "1": w.flatten(4, 6, 6),
+        "2": w.sinabs_if((144,)),
+        "3": w.affine(generator, 144, 96, 3.0),
+        "4": w.sinabs_if((96,)),
+        "output": w.read(96),
+    }
+    return w.graph(nodes), 1.0, (2, 6, 6)
+
+
+def one_to_one(generator: np.random.Generator) -> Made:
+    """Neurons that drive neurons: through a Flatten, and with a factor for each."""
+    nodes = {
+        "input": w.given(3, 4, 5),
+        "0": nir.Scale(generator.uniform(0.4, 1.4, (3, 4, 5))),
+        "1": w.sinabs_if((3, 4, 5), 0.7),
+        "2": w.flatten(3, 4, 5),
+        "3": w.sinabs_if((60,), 1.5),
+        "output": w.read(60),
+    }
+    return w.graph(nodes), 1.0, (3, 4, 5)
+
+
 MAKERS: dict[str, Maker] = {
     made.__name__: made
-    for made in (snntorch, spikingjelly, sinabs, rockpool, norse, delays, readout)
+    for made in (
+        *(snntorch, spikingjelly, sinabs, rockpool, norse, delays, readout),
+        *(convolution_in_time, flattened, one_to_one),
+    )
 }
 
-CONVOLUTIONS = ("spikingjelly", "sinabs")
+CONVOLUTIONS = ("spikingjelly", "sinabs", "convolution_in_time", "flattened", "one_to_one")
 """Those in which Lava's Conv can stand for a projection."""
 
 

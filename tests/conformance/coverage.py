@@ -122,6 +122,9 @@ def _projection(projection: Projection, program: Program) -> Iterator[str]:
             "dilation": max(synapse.dilation) > 1,
             "groups": 1 < synapse.groups < channels,
             "depthwise": synapse.groups == channels > 1,
+            "source of another shape": source.shape != synapse.input_shape,
+            "target of another shape": program.population(projection.target).shape
+            != synapse.output_shape,
         }
     yield from (f"synapse {name}, {option}" for option, there in options.items() if there)
     if synapse.format is not None:

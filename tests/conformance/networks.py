@@ -105,6 +105,8 @@ def _input(rng: Rng, name: str) -> Input:
     shape: Shape = (int(rng.integers(1, 12)),)
     if rng.random() < 0.6:
         shape = (int(rng.integers(1, 5)), int(rng.integers(3, 8)), int(rng.integers(3, 8)))
+    elif rng.random() < 0.3:
+        shape = (int(rng.integers(1, 5)), int(rng.integers(3, 10)))
     if rng.random() < 0.5:
         return Input(name, shape, False, 1.0, 0, 1)
     top = int(rng.choice([1, 15, 255, 1023]))

@@ -42,18 +42,41 @@ def random_synapse(
 ) -> tuple[Synapse, Shape]:
     """A synapse from a shape to the target shape, or to a shape of its own choice."""
     format = weight_format(rng)
-    if len(source) == 3 and rng.random() < 0.7:
+    if rng.random() < (0.7 if len(source) > 1 else 0.3):
+        image = _image(rng, source)
         if target is None:
-            conv = _convolution(rng, (source[0], source[1], source[2]), format)
+            conv = _convolution(rng, image, format)
             if min(conv.output_shape) > 0:
-                return conv, conv.output_shape
-        elif target == source:
-            return _same(rng, (source[0], source[1], source[2]), format), source
+                return conv, _seen(rng, conv.output_shape)
+        elif prod(target) == prod(source):
+            return _same(rng, image, format), target
     shape = target or (int(rng.integers(1, 10)),)
     size = (prod(shape), prod(source))
     if rng.random() < 0.5:
         return Dense(weights(rng, size, format), format), shape
     return _sparse(rng, size, format, steps), shape
+
+
+def _image(rng: Rng, shape: Shape) -> tuple[int, int, int]:
+    """The source as an image: its own shape, or any other of its size, as behind a Flatten."""
+    if len(shape) == 3 and rng.random() < 0.75:
+        return shape[0], shape[1], shape[2]
+    if len(shape) == 2 and rng.random() < 0.75:
+        return shape[0], 1, shape[1]
+    size = prod(shape)
+    channels = int(rng.choice([c for c in range(1, size + 1) if size % c == 0]))
+    rest = size // channels
+    height = int(rng.choice([h for h in range(1, rest + 1) if rest % h == 0]))
+    return channels, height, rest // height
+
+
+def _seen(rng: Rng, image: Shape) -> Shape:
+    """The shape of the population that a convolution feeds: mostly its image."""
+    if rng.random() < 0.15:
+        return (prod(image),)
+    if image[1] == 1 and rng.random() < 0.5:
+        return image[0], image[2]
+    return image
 
 
 def _sparse(rng: Rng, size: tuple[int, int], format: WeightFormat, steps: int) -> Sparse:

@@ -106,7 +106,16 @@ def test_the_random_networks_cover_what_they_claim() -> None:
 
 
 OPTIONS = ("refractory", "reset interval", "onset", "refractory and subtract", "saturated")
-GEOMETRY = ("stride", "padding", "dilation", "groups", "depthwise", "recurrent")
+GEOMETRY = (
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "depthwise",
+    "recurrent",
+    "source of another shape",
+    "target of another shape",
+)
 
 
 def test_every_lava_process_is_covered() -> None:

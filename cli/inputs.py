@@ -30,7 +30,7 @@ def read_graph(
 
     graph = read(path, dt=dt)
     if reset is not None:
-        graph.metadata["reset"] = reset
+        graph.metadata.update(reset=reset, reset_from="user")
     if encoding is not None:
         graph.metadata["input_encoding"] = encoding
         for node in graph.nodes.values():

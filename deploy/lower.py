@@ -101,10 +101,26 @@ def lower(graph: Any, *, dt: float, steps: int, target: str, code: Code = "rate"
         ),
         target=target,
         report={
-            "warnings": [*(f"{k}: {v}" for k, v in rounded.items()), *warnings],
+            "warnings": [
+                *_assumptions(metadata, specs),
+                *(f"{k}: {v}" for k, v in rounded.items()),
+                *warnings,
+            ],
             "approximated": {**rounded, **late},
         },
     )
+
+
+def _assumptions(metadata: Mapping[str, Any], specs: Mapping[str, NeuronSpec]) -> list[str]:
+    """What the graph does not say and spikes depend on."""
+    spiking = any(spec.spiking for spec in specs.values())
+    if not spiking or metadata.get("reset_from") != "default":
+        return []
+    return [
+        "the file does not say what a spike does to the membrane, and reset to v_reset, as NIR "
+        "has it, was assumed; snnTorch and sinabs subtract the threshold unless told "
+        "otherwise: state it with --reset zero or --reset subtract"
+    ]
 
 
 def _inputs(graph: Any, metadata: Mapping[str, Any], code: Code) -> tuple[Input, ...]:

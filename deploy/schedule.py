@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import CapacityExceeded, Problem
+from .formats import DELAY
 
-DELAY_MAX = 62
+DELAY_MAX = DELAY.maximum
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,15 @@ def align(
         if slack < 0:
             late[begin, end] = -slack
         if max(slack, 0) + longest > DELAY_MAX:
-            told = f"; its synapses' own delays need {longest} more" if longest else ""
+            told = [f"aligning the paths needs a delay of {slack} steps"] * (slack > 0)
+            told += [f"the graph's own delays need {longest} steps"] * (longest > 0)
+            remedies = ["shorten the longer path"] * (slack > 0)
+            remedies += ["shorten the delays, or use a longer time step"] * (longest > 0)
             problems.append(
                 Problem(
-                    f"aligning the paths needs a delay of {max(slack, 0)} steps{told}; "
-                    f"the limit is {DELAY_MAX}",
+                    f"{', and '.join(told)}; the limit is {DELAY_MAX}",
                     f"{begin} -> {end}",
-                    "shorten the longer path" + (" or the delays" if longest else ""),
+                    "; or ".join(remedies),
                 )
             )
         delays.append(max(slack, 0))

@@ -72,6 +72,7 @@ def test_reads_and_completes(path: Path) -> None:
     assert found.metadata == {
         "slipway_format": 1,
         "reset": "zero",
+        "reset_from": "default",
         "dialect": "nir",
         "source": "nir",
         "input_encoding": "current",
@@ -94,6 +95,11 @@ def test_keeps_metadata(tmp_path: Path) -> None:
     write_graph(graph(**known), tmp_path / "a.nir")
     found = read_graph(tmp_path / "a.nir").metadata
     assert {key: found[key] for key in known} == known
+    assert found["reset_from"] == "file"
+    write_graph(graph(dt=0.002), tmp_path / "b.nir")
+    again = read_graph(tmp_path / "b.nir")
+    write_graph(again, tmp_path / "c.nir")
+    assert read_graph(tmp_path / "c.nir").metadata["reset_from"] == "default"
 
 
 @pytest.mark.parametrize(

@@ -302,7 +302,9 @@ def test_delays_beyond_the_limit_are_refused() -> None:
     build.add("delay", nir.Delay(np.array([0.0, 70.0]) * DT), (2,))
     build.affine(3)
     build.neuron(("LIF",))
-    with pytest.raises(CapacityExceeded, match=r"own delays need 70 more; the limit is 62"):
+    with pytest.raises(
+        CapacityExceeded, match=r"^the graph.s own delays need 70 steps; the limit is 62"
+    ):
         compile_graph(build.graph({"dt": DT, "steps": 4}), precision="float")
 
 
@@ -314,3 +316,12 @@ def test_a_v_leak_that_no_model_can_hold_is_refused() -> None:
     node.metadata = {"negative_threshold": -0.5}
     build.add("cubalif", node, (3,))
     assert "its v_leak acts on v" in refused(build.graph({"dt": DT, "steps": 4}))
+
+
+def test_an_assumed_reset_is_said() -> None:
+    text = "the file does not say what a spike does to the membrane"
+    assumed = compile_graph(small(reset_from="default"), precision="float")
+    assert assumed.report["warnings"][0].startswith(text)
+    for known in ("file", "user"):
+        warnings = compile_graph(small(reset_from=known), precision="float").report["warnings"]
+        assert not any(w.startswith(text) for w in warnings)

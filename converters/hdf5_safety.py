@@ -6,6 +6,7 @@ few kilobytes can inflate to gigabytes, and a hard link can close a circle.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,37 @@ def read_tree(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """The group `node` of a NIR file as nested dicts of NumPy values and str.
 
     Raises:
-        FileError: missing, a folder, empty, not HDF5, no NIR graph, a type that is no number
-            or text.
+        FileError: as `read_hdf5`, or no NIR graph.
+        UnsafeFileError: as `read_hdf5`.
+    """
+    tree = read_hdf5(
+        path, "a NIR file", "a .nir file", max_bytes, lambda f: _check_kind(f, path)
+    )
+    node: dict[str, Any] = tree["node"]
+    return node
+
+
+def read_hdf5(
+    path: Path,
+    wanted: str,
+    example: str,
+    max_bytes: int = MAX_BYTES,
+    check: Callable[[h5py.File], None] | None = None,
+) -> dict[str, Any]:
+    """A whole HDF5 file of unknown origin as nested dicts of NumPy values and str.
+
+    Args:
+        path: the file.
+        wanted: what it should be, for messages.
+        example: what to name instead.
+        max_bytes: most that its datasets may declare.
+        check: looks at the surveyed file before any array is read, and raises.
+
+    Raises:
+        FileError: missing, a folder, empty, not HDF5, a type that is no number or text.
         UnsafeFileError: links, data outside the file, more than `max_bytes` declared.
     """
-    _check_path(path)
+    _check_path(path, wanted, example)
     try:
         survey = _Survey(path, read_heap(path))
         with h5py.File(path, "r") as file:
@@ -54,8 +81,9 @@ def read_tree(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
             _check_sizes(survey, max_bytes)
             if survey.dtypes:
                 raise FileError(*survey.dtypes)
-            _check_kind(file, path)
-            return _read(file["node"])
+            if check is not None:
+                check(file)
+            return _read(file)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(
@@ -65,16 +93,16 @@ def read_tree(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
         ) from error
 
 
-def _check_path(path: Path) -> None:
+def _check_path(path: Path, wanted: str, example: str) -> None:
     what = ""
     if path.is_dir():
-        what = "this is a folder, not a NIR file"
+        what = f"this is a folder, not {wanted}"
     elif not path.exists():
         what = "there is no such file"
     elif path.stat().st_size == 0:
         what = "the file is empty"
     if what:
-        raise FileError(what, where=str(path), remedy="name a .nir file")
+        raise FileError(what, where=str(path), remedy=f"name {example}")
 
 
 def _check_kind(file: h5py.File, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import FileError, UnsafeFileError
+from ...errors import FileError
 from ...files import write_bytes
 
 MAX_BYTES = 2**30
@@ -29,41 +29,10 @@ def read_file(path: Path) -> tuple[Layers, dict[str, Any]]:
         FileError: missing, a folder, empty, not HDF5, no lava-dl network.
         UnsafeFileError: links, data outside the file, more than `MAX_BYTES` declared.
     """
-    import h5py
+    from ...converters.hdf5_safety import read_hdf5
 
-    from ...converters import hdf5_safety as safety
-    from ...converters.hdf5_heap import read_heap
-
-    _check_path(path)
-    try:
-        survey = safety._Survey(path, read_heap(path))
-        with h5py.File(path, "r") as file:
-            safety._walk(file, "", 0, survey)
-            if survey.unsafe:
-                raise UnsafeFileError(*survey.unsafe)
-            safety._check_sizes(survey, MAX_BYTES)
-            if survey.dtypes:
-                raise FileError(*survey.dtypes)
-            return _layers(safety._read(file), str(path))
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileError(
-            f"this cannot be read as an HDF5 file of {path.stat().st_size} bytes: {text}",
-            where=str(path),
-            remedy="it is truncated, damaged or of another kind; write it again",
-        ) from error
-
-
-def _check_path(path: Path) -> None:
-    what = ""
-    if path.is_dir():
-        what = "this is a folder, not a .net file"
-    elif not path.exists():
-        what = "there is no such file"
-    elif path.stat().st_size == 0:
-        what = "the file is empty"
-    if what:
-        raise FileError(what, where=str(path), remedy="name a .net file of lava-dl")
+    tree = read_hdf5(path, "a .net file", "a .net file of lava-dl", MAX_BYTES)
+    return _layers(tree, str(path))
 
 
 def _layers(tree: Mapping[str, Any], where: str) -> tuple[Layers, dict[str, Any]]:

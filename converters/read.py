@@ -145,7 +145,8 @@ def _metadata(raw: Any, where: str) -> dict[str, str | int | float]:
         plain = value.item() if isinstance(value, np.generic) else value
         if isinstance(plain, str | int | float):
             values[key] = plain
-    values.setdefault("reset_from", "file" if "reset" in values else "default")
+    if "reset" not in values:
+        values["reset_from"] = "default"
     for key, default in (
         ("slipway_format", FORMAT),
         ("reset", "zero"),

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import CapacityExceeded, Problem, SlipwayError
-from ..bounds import Bounds, population_bounds, problems
+from ..bounds import Bounds, breaking_input, population_bounds, problems
 from ..features import program_problems
-from ..formats import WEIGHT_BITS_MAX
+from ..formats import STATE, WEIGHT_BITS_MAX
+from ..neurons.reach import Extreme
 from ..program import Population, Program
 from ..targets import load_target
 from ..weights import stored_bits
@@ -41,6 +42,8 @@ def prove(program: Program) -> tuple[dict[str, Any], list[str]]:
             populations[population.name] = _facts(population, None)
             continue
         warnings += _told(population, problems(population, bounds))
+        if bounds.reach.clipped is not None:
+            warnings.append(_clipping(population, bounds, bounds.reach.clipped))
         populations[population.name] = _facts(population, bounds)
     projections = {
         p.name: {
@@ -59,6 +62,16 @@ def prove(program: Program) -> tuple[dict[str, Any], list[str]]:
         "calibration_samples": 0,
     }
     return report, warnings
+
+
+def _clipping(population: Population, bounds: Bounds, clipped: Extreme) -> str:
+    sign = 1 if clipped.value > 0 else -1
+    return (
+        f"{population.name}: v can reach {clipped.value}; the limit is {sign * STATE.maximum}: "
+        f"that v is never clipped is proven for {bounds.proven_steps} steps only; "
+        f"{breaking_input(population, clipped, sign)} would break it; clipping is counted in "
+        "every run"
+    )
 
 
 def _told(population: Population, found: Iterable[Problem]) -> list[str]:

@@ -20,7 +20,8 @@ from slipway.deploy.trace import Raster, Stimulus
 
 from .lava_dl import VERSION
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "netx"
+_SHARED = Path(__file__).parents[4] / "shared" / "data"
+DATA = Path(os.environ.get("SLIPWAY_DATA", _SHARED)) / "netx"
 SECONDS = 150
 
 
@@ -35,7 +36,7 @@ def _missing() -> str:
 
 
 needs_netx = pytest.mark.skipif(bool(_missing()), reason=_missing() or "lava-dl is here")
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not here")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not here; set SLIPWAY_DATA")
 
 
 def run_netx(

@@ -19,7 +19,7 @@ from slipway.deploy.verify import verify
 from . import files
 from .files import FLATTEN, Fields
 from .layers import ONE, resonators
-from .running import run_ours
+from .running import DATA, needs_data, run_ours
 
 SUM = files.cuba(4096, 0, 131071)
 """v is the sum of everything that has arrived, in 1/64."""
@@ -217,3 +217,12 @@ def test_reference_and_engine_agree(tmp_path: Path) -> None:
     x = np.random.default_rng(17).integers(0, 2, (2, 30, 2, 5, 7)).astype(np.float64)
     checked = verify(program, x, engines=("reference", "fast"))
     assert checked.equal, checked.first_mismatch
+
+
+@needs_data
+def test_a_membrane_that_a_files_integers_could_clip_is_a_warning() -> None:
+    program = read_net(DATA / "mnist_784_128_64_10.net", steps=16)
+    (first, *_) = program.report["warnings"]
+    told = "dense0: v can reach -36762916; the limit is -8388607: that v is never clipped"
+    assert first.startswith(told)
+    assert "every source that feeds a negative weight of neuron" in first

@@ -36,7 +36,9 @@ def _missing() -> str:
 
 
 needs_netx = pytest.mark.skipif(bool(_missing()), reason=_missing() or "lava-dl is here")
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not here; set SLIPWAY_DATA")
+needs_data = pytest.mark.skipif(
+    not DATA.is_dir(), reason=f"{DATA} is not here; set SLIPWAY_DATA"
+)
 
 
 def run_netx(

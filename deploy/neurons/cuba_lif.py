@@ -21,11 +21,6 @@ Reset: TypeAlias = Literal["zero", "value", "subtract"]
 
 __all__ = ["DECAY_UNITY", "STATE_LIMIT", "STATE_SHIFT", "CubaLif", "Reset"]
 
-THRESHOLD_MAX = 131071
-BIAS_MANTISSA_MIN, BIAS_MANTISSA_MAX = -4096, 4095
-BIAS_EXPONENT_MAX = 7
-CURRENT_MAX = 131071
-"""Most that may arrive per neuron and step: beyond it the public emulators disagree."""
 NO_MEMORY = 4095
 """du of a neuron whose u is just the current of this step (decay is du + 1)."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import Problem
+from ..formats import THRESHOLD
 
 # Metadata key -> parameters of which Lava's model has one value for a whole population.
 _UNIFORM = {
@@ -82,7 +83,7 @@ def _thresholds(node: Any) -> Iterator[tuple[str, str]]:
         if threshold is not None and np.any(np.asarray(threshold) < 0):
             yield (
                 f"{field} = {float(np.min(threshold)):g} is negative; the register holds "
-                "0 to 131071",
+                f"{THRESHOLD.minimum} to {THRESHOLD.maximum}",
                 "train with thresholds of at least 0",
             )
 

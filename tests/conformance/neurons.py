@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from slipway.deploy.formats import THRESHOLD
 from slipway.deploy.neurons.adaptive_lif import AdaptiveLif
-from slipway.deploy.neurons.cuba_lif import THRESHOLD_MAX, CubaLif
+from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.neurons.first_spike import FirstSpike
 from slipway.deploy.neurons.models import Neuron
 from slipway.deploy.neurons.resonator import Resonator
@@ -60,7 +61,7 @@ def cuba_lif(rng: Rng, size: int, period: int) -> CubaLif:
     reset: Any = rng.choice(["zero", "value", "subtract"], p=[0.6, 0.15, 0.25])
     return CubaLif(
         **_leak(rng, size),
-        threshold=np.array([THRESHOLD_MAX]) if silent else threshold,
+        threshold=np.array([THRESHOLD.maximum]) if silent else threshold,
         initial_voltage=_voltage(rng, size),
         onset=step(rng, period) if rng.random() < 0.3 else 0,
         reset=str(reset),  # type: ignore[arg-type]

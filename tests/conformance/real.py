@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from slipway.deploy.formats import THRESHOLD
 from slipway.deploy.neurons.adaptive_lif import AdaptiveLif
 from slipway.deploy.neurons.arithmetic import DECAY_UNITY
-from slipway.deploy.neurons.cuba_lif import THRESHOLD_MAX, CubaLif
+from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.neurons.first_spike import FirstSpike
 from slipway.deploy.neurons.resonator import Resonator
 from slipway.deploy.neurons.sigma_delta import SigmaDelta
@@ -35,7 +36,7 @@ def _leak(neuron: Any) -> dict[str, Any]:
 
 
 def _cuba_lif(neuron: CubaLif) -> CubaLif:
-    never = neuron.threshold == THRESHOLD_MAX
+    never = neuron.threshold == THRESHOLD.maximum
     return replace(
         neuron,
         **_leak(neuron),

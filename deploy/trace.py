@@ -18,8 +18,8 @@ class Stimulus:
 
     Attributes:
         values: input name -> (N, n) frames, shown at each of `steps` steps, or (N, steps, n)
-            over time; int32 for a `fixed` Program, float64 for a `float` one; flat in
-            C, H, W order.
+            over time; whole numbers (uint8 for spikes, else int32) for a `fixed` Program,
+            float64 for a `float` one; flat in C, H, W order.
         steps: steps for which the sample is presented; afterwards the inputs are silent.
     """
 
@@ -70,6 +70,8 @@ class Trace:
         saturated: population -> int64 (N,): neuron steps in which v was clipped.
         executed_steps: steps executed for each sample.
         rasters: population -> Raster, where recording was asked for.
+        kernels: projection -> kind of kernel ("event", "dense") -> sample-steps that it
+            served; only the fast engine has a choice.
     """
 
     outputs: Mapping[str, Array]
@@ -77,3 +79,4 @@ class Trace:
     saturated: Mapping[str, Array]
     executed_steps: int
     rasters: Mapping[str, Raster] = field(default_factory=dict)
+    kernels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .execute import execute
+from .execute import Engine, execute
 
-__all__ = ["execute"]
+__all__ = ["Engine", "execute"]

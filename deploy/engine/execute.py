@@ -33,12 +33,30 @@ SERIAL_NEURONS = 2**13
 """Fewer neurons in all samples are done before a second thread has started."""
 
 
+class Engine:
+    """A Program prepared to run, again and again."""
+
+    def __init__(self, program: Program, *, memory: int = 512 * 2**20) -> None:
+        self.program, self.memory = program, memory
+
+    def run(
+        self,
+        stimulus: Stimulus,
+        *,
+        record: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> Trace:
+        """Run all samples."""
+        return execute(self.program, stimulus, record=record, progress=progress)
+
+
 def execute(
     program: Program,
     stimulus: Stimulus,
     *,
     record: bool = False,
     progress: Callable[[int], None] | None = None,
+    memory: int = 512 * 2**20,
 ) -> Trace:
     """Run all samples; equal bit for bit to the reference at precision `fixed`.
 

@@ -1,4 +1,4 @@
-"""Run a Program over samples: outputs, accuracy and exact counts, as a value and as JSON."""
+"""Run a Program over samples, section by section: outputs, accuracy and exact counts."""
 
 from __future__ import annotations
 
@@ -13,49 +13,24 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, UsageError
-from .data import Samples, encode
+from .counts import Counts, bytes_per_sample, fan_outs, join, reduce
+from .encoding import Encoding, encoding_of
+from .executors import EXECUTORS, Executor, executor
 from .neurons.models import model_of
+from .partial import Partial
 from .program import Input, Population, Program
+from .samples import Data, Samples, as_data
 from .trace import Stimulus, Trace
 
+__all__ = ["EXECUTORS", "MEMORY", "Run", "executor", "run", "sends_graded", "spread"]
+
 Array = npt.NDArray[Any]
-Executor = Callable[..., Trace]
 
 FORMAT = 1
-
-
-def _reference(program: Program, stimulus: Stimulus, **options: Any) -> Trace:
-    from .reference import execute
-
-    options.pop("timeout", None)
-    options.pop("progress", None)
-    return execute(program, stimulus, **options)
-
-
-def _fast(program: Program, stimulus: Stimulus, **options: Any) -> Trace:
-    from .engine import execute
-
-    options.pop("timeout", None)
-    return execute(program, stimulus, **options)
-
-
-def _lava(program: Program, stimulus: Stimulus, **options: Any) -> Trace:
-    from .lava import execute
-
-    options.pop("progress", None)
-    return execute(program, stimulus, **options)
-
-
-EXECUTORS: dict[str, Executor] = {"fast": _fast, "reference": _reference, "lava": _lava}
-
-
-def executor(engine: str) -> Executor:
-    """The executor of that name. Raises UsageError for an unknown one."""
-    if engine not in EXECUTORS:
-        raise UsageError(
-            f"there is no engine {engine!r}", remedy="use one of " + ", ".join(EXECUTORS)
-        )
-    return EXECUTORS[engine]
+MEMORY = 2**30
+"""Bytes that a run may take, where nothing else is said."""
+SCRATCH_SHARE = 16
+"""The part of them that encoding may take, where a sample needs no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +41,45 @@ class Run:
         program: what ran.
         engine: "fast", "reference" or "lava".
         steps: steps for which each sample was presented.
-        trace: outputs, messages per sample and element, saturation, rasters if recorded.
-        clipped: int64 (N,): input values clipped per sample.
+        counts: outputs and counts of each sample; wall time of the executor.
         labels: class numbers of the first output, or None.
-        seconds: wall time of the executor.
         provenance: JSON values: command, files and hashes.
+        recorded: every message and state of every element, where asked for.
     """
 
     program: Program
     engine: str
     steps: int
-    trace: Trace
-    clipped: Array
+    counts: Counts
     labels: Array | None
-    seconds: float
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    recorded: Trace | None = None
 
     @property
     def samples(self) -> int:
         """Number of samples."""
-        return len(self.clipped)
+        return self.counts.samples
+
+    @property
+    def executed_steps(self) -> int:
+        """Steps executed for each sample."""
+        return self.program.run_steps(self.steps)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the executor."""
+        return self.counts.seconds
+
+    @property
+    def trace(self) -> Trace:
+        """Every message and state. Raises UsageError where the run was not recorded."""
+        if self.recorded is None:
+            raise UsageError("the run was not recorded", remedy="call run(..., record=True)")
+        return self.recorded
 
     def predicted(self, output: str) -> Array:
         """Class of each sample at that output: its largest value, the first on a tie."""
-        values = self.trace.outputs[output]
-        return np.asarray(np.argmax(values, axis=1))
+        return np.asarray(np.argmax(self.counts.outputs[output], axis=1))
 
     @property
     def predictions(self) -> Array:
@@ -105,18 +94,12 @@ class Run:
         return float(np.mean(self.predictions == self.labels))
 
     def synops(self, name: str, *, nonzero: bool = True) -> Array:
-        """Synaptic operations of a projection per sample, int64 (N,).
-
-        ``sum over source elements of messages * fan-out``, counted when the message is sent;
-        over non-zero weights, or over all stored ones.
-        """
-        projection = next(p for p in self.program.projections if p.name == name)
-        messages = self.trace.messages[projection.source]
-        return np.asarray(messages @ projection.synapse.fan_out(nonzero), np.int64)
+        """Synaptic operations of a projection per sample, int64 (N,); see Counts."""
+        return (self.counts.synops if nonzero else self.counts.synops_all)[name]
 
     def as_json(self) -> dict[str, Any]:
         """JSON values with the keys of the design."""
-        program, trace = self.program, self.trace
+        program, counts = self.program, self.counts
         names = [p.name for p in program.populations]
         return {
             "format": FORMAT,
@@ -125,19 +108,19 @@ class Run:
             "target": program.target,
             "samples": self.samples,
             "steps": self.steps,
-            "executed_steps": trace.executed_steps,
+            "executed_steps": self.executed_steps,
             "latency_steps": program.latency,
             "dt_second": program.dt,
             "accuracy": self.accuracy,
             "predictions": self.predictions.tolist(),
             "labels": None if self.labels is None else self.labels.tolist(),
-            "clipped": int(self.clipped.sum()),
+            "clipped": int(counts.clipped.sum()),
             "inputs": {
                 i.name: {
                     "shape": list(i.shape),
                     "graded": i.graded,
                     "neurons": i.size,
-                    "messages": int(trace.messages[i.name].sum()),
+                    "messages": int(counts.messages[i.name].sum()),
                 }
                 for i in program.inputs
             },
@@ -152,7 +135,7 @@ class Run:
             "populations": {name: self._population(name) for name in names},
             "projections": {p.name: self._projection(p.name) for p in program.projections},
             "seconds": self.seconds,
-            "sample_steps_per_second": self.samples * trace.executed_steps / self.seconds,
+            "sample_steps_per_second": self.samples * self.executed_steps / self.seconds,
             "compile": dict(program.report),
             "provenance": {
                 "numpy": np.__version__,
@@ -164,7 +147,7 @@ class Run:
 
     def _population(self, name: str) -> dict[str, Any]:
         population = self.program.population(name)
-        spikes = self.trace.messages[name].sum(axis=1)
+        spikes = self.counts.messages[name]
         return {
             "kind": population.kind,
             "message": model_of(population.neuron).message,
@@ -172,8 +155,8 @@ class Run:
             "neurons": population.size,
             "spikes": int(spikes.sum()),
             "spikes_per_sample": spread(spikes),
-            "neuron_updates": population.size * self.trace.executed_steps * self.samples,
-            "saturated": int(self.trace.saturated[name].sum()),
+            "neuron_updates": population.size * self.executed_steps * self.samples,
+            "saturated": int(self.counts.saturated[name].sum()),
         }
 
     def _projection(self, name: str) -> dict[str, Any]:
@@ -194,6 +177,7 @@ class Run:
             "synops_per_sample": spread(synops),
             "delay": projection.longest_delay,
             "folded": list(projection.folded),
+            "kernels": dict(sorted(self.counts.kernels.get(name, {}).items())),
         }
 
 
@@ -216,39 +200,85 @@ def spread(values: Array) -> dict[str, float]:
 
 def run(
     program: Program,
-    x: Samples,
+    x: Data | Samples,
     y: Array | None = None,
     *,
     engine: str = "fast",
+    memory: int = MEMORY,
     record: bool = False,
     timeout: float | None = None,
     progress: Callable[[int], None] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    partial: Partial | None = None,
 ) -> Run:
-    """Run samples.
+    """Run samples, in sections that fit into memory.
 
     Args:
         program: what to run.
-        x: (N, *shape) frames or (N, T, *shape) over time; for several inputs a mapping from
-            their names.
-        y: class numbers (N,), where known.
+        x: an opened file; or (N, *shape) frames or (N, T, *shape) over time, for several
+            inputs a mapping from their names.
+        y: class numbers (N,), where known and not in the file.
         engine: "fast", "reference" or "lava".
-        record: keep every spike and state.
-        timeout: seconds after which a Lava run is stopped.
+        memory: bytes for the samples being run and all that comes of them, beside the Program
+            itself; half of them are the executor's own.
+        record: keep every spike and state; then all samples are one section, whatever their
+            size.
+        timeout: seconds after which Lava is stopped if it has not finished a section.
         progress: called with the number of finished samples.
         provenance: JSON values to keep with the run.
+        partial: where finished sections are kept, and those that an earlier process finished.
 
     Raises:
         DataError: the samples do not fit the network.
-        UsageError: unknown engine.
+        FileError: a file is damaged, or a section cannot be kept.
+        UsageError: unknown engine, or the memory does not hold one sample.
         MissingDependency, LavaError, LavaTimeout: engine "lava" only.
     """
-    execute = executor(engine)
+    make = executor(engine)
     if timeout is not None and timeout <= 0:
         raise UsageError(
             f"a timeout of {timeout:g} s leaves no time", remedy="use --timeout 1 or more"
         )
-    first = program.outputs[0]
+    data = as_data(x, y)
+    if not data.samples:
+        raise DataError("there are no samples", remedy="give at least one")
+    _check_labels(program, data)
+    encoding = encoding_of(program, data, memory // SCRATCH_SHARE)
+    finished = list(partial.finished) if partial else []
+    started = time.perf_counter()
+    prepared = make(program, memory=memory // 2, timeout=timeout)
+    spent = time.perf_counter() - started
+    size = data.samples if record else _section_size(program, encoding, prepared, memory)
+    encoding.check()
+    fans, trace = fan_outs(program), None
+
+    def section(stimulus: Stimulus, clipped: Array, done: int, spent: float) -> Counts:
+        """Nothing of its arrays outlives the call but the counts."""
+        nonlocal trace
+        told = None if progress is None else lambda count: progress(done + count)
+        started = time.perf_counter()
+        result = prepared.run(stimulus, record=record, progress=told)
+        seconds = spent + time.perf_counter() - started
+        trace = result if record else None
+        return reduce(program, fans, result, clipped, seconds)
+
+    done = sum(part.samples for part in finished)
+    if progress and done:
+        progress(done)
+    with encoding.encoder(done) as take:
+        while done < data.samples:
+            counts = section(*take(min(size, data.samples - done)), done, spent)
+            finished.append(counts)
+            done, spent = done + counts.samples, 0.0
+            if partial and done < data.samples:
+                partial.save(counts)
+    return Run(
+        program, engine, encoding.steps, join(finished), data.y, dict(provenance or {}), trace
+    )
+
+
+def _check_labels(program: Program, data: Data) -> None:
+    first, y = program.outputs[0], data.y
     outputs = program.population(first.population).size
     if y is not None and len(y) and (int(y.min()) < 0 or int(y.max()) >= outputs):
         raise DataError(
@@ -256,10 +286,25 @@ def run(
             where=f"output {first.name}",
             remedy="number the classes from 0 as in training",
         )
-    stimulus, clipped = encode(program, x)
-    started = time.perf_counter()
-    trace = execute(program, stimulus, record=record, timeout=timeout, progress=progress)
-    seconds = time.perf_counter() - started
-    return Run(
-        program, engine, stimulus.steps, trace, clipped, y, seconds, dict(provenance or {})
-    )
+
+
+def _section_size(program: Program, encoding: Encoding, prepared: Executor, memory: int) -> int:
+    """As many samples as fit into the half that is not the executor's. Raises UsageError."""
+    each = encoding.bytes_per_sample + bytes_per_sample(program)
+    fitting = (memory // 2 - encoding.scratch_bytes) // each
+    if fitting < 1:
+        share = each * 2 * SCRATCH_SHARE // (SCRATCH_SHARE - 2)
+        needed = max(2 * (each + encoding.least_scratch_bytes), share)
+        raise UsageError(
+            f"one sample of {encoding.steps} steps needs {_size_text(needed)} of memory; "
+            f"the limit is {_size_text(memory)}",
+            where="--memory",
+            remedy=f"use --memory {_size_text(needed)} or more",
+        )
+    return min(fitting, prepared.samples_at_once(encoding.steps))
+
+
+def _size_text(size: int) -> str:
+    """Bytes, rounded up to a whole KiB, or MiB from 10 MiB on."""
+    unit, name = (2**20, "MiB") if size >= 10 * 2**20 else (2**10, "KiB")
+    return f"{-(-size // unit)}{name}"

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from .data import Samples, encode
+from .encoding import encoding_of
+from .executors import executor
 from .neurons.models import model_of
 from .program import Program
-from .run import executor
+from .samples import Data, Samples, as_data
 from .trace import Trace
 
 Array = npt.NDArray[Any]
@@ -22,6 +23,8 @@ TOLERANCE = 1e-9
 """At precision `float` the order of additions differs: relative difference that is allowed."""
 RASTER_ELEMENTS = 4 * 10**7
 """Neuron steps recorded at once; limits the samples compared in one go."""
+MEMORY = 2**29
+"""Bytes for each executor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Verification:
 
 def verify(
     program: Program,
-    x: Samples,
+    x: Data | Samples,
     *,
     engines: Sequence[str] = ("fast", "lava"),
     timeout: float | None = None,
@@ -111,24 +114,30 @@ def verify(
             f"verify compares at least two different engines; given: {', '.join(engines)}",
             remedy="for instance --engines fast,lava",
         )
-    runners = [executor(name) for name in engines]
-    stimulus, _ = encode(program, x)
+    makes = [executor(name) for name in engines]
+    data = as_data(x)
+    encoding = encoding_of(program, data)
+    runners = [make(program, memory=MEMORY, timeout=timeout) for make in makes]
+    encoding.check()
     neurons = sum(p.size for p in program.populations)
-    steps = program.run_steps(stimulus.steps)
+    steps = program.run_steps(encoding.steps)
     chunk = max(1, RASTER_ELEMENTS // (neurons * steps))
     states = [name for p in program.populations for name in model_of(p.neuron).states(p.neuron)]
     compared = dict.fromkeys(("outputs", "messages", "spikes", *states), 0)
     mismatches = dict.fromkeys(compared, 0)
     first: Mismatch | None = None
-    for start in range(0, stimulus.samples, chunk):
-        part = stimulus.part(start, start + chunk)
-        traces = [execute(program, part, record=True, timeout=timeout) for execute in runners]
-        for name, trace in zip(engines[1:], traces[1:], strict=True):
-            found = _compare(program, (engines[0], name), (traces[0], trace), start, compared)
-            for mismatch, count in found:
-                mismatches[mismatch.quantity] += count
-                first = first or mismatch
-    return Verification(tuple(engines), stimulus.samples, steps, compared, mismatches, first)
+    with encoding.encoder() as take:
+        for start in range(0, data.samples, chunk):
+            part, _ = take(min(chunk, data.samples - start))
+            traces = [runner.run(part, record=True) for runner in runners]
+            for name, trace in zip(engines[1:], traces[1:], strict=True):
+                pair = traces[0], trace
+                for mismatch, count in _compare(
+                    program, (engines[0], name), pair, start, compared
+                ):
+                    mismatches[mismatch.quantity] += count
+                    first = first or mismatch
+    return Verification(tuple(engines), data.samples, steps, compared, mismatches, first)
 
 
 def _compare(

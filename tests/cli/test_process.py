@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_an_interrupt_leaves_nothing(
 ) -> None:
     from slipway.deploy import run
 
-    def interrupted(*_: object, **__: object) -> None:
+    def interrupted(*_: object, **__: object) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
 

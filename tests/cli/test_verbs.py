@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from slipway.cli.app import VERBS, command
+from slipway.deploy.program import Program
+from slipway.deploy.trace import Stimulus, Trace
 
 from .conftest import Slipway
 
@@ -135,13 +138,20 @@ def test_verify_says_where_the_first_mismatch_is(
 
     honest = run.EXECUTORS["fast"]
 
-    def wrong(*arguments: object, **options: object) -> object:
-        trace = honest(*arguments, **options)
-        name = next(iter(trace.rasters))
-        trace.rasters[name].states["u"][3, 1, 2] += 7
-        return trace
+    class Wrong:
+        def __init__(self, program: Program, *, memory: int, timeout: float | None) -> None:
+            self.executor = honest(program, memory=memory, timeout=timeout)
 
-    monkeypatch.setitem(run.EXECUTORS, "fast", wrong)
+        def samples_at_once(self, steps: int) -> int:
+            return self.executor.samples_at_once(steps)
+
+        def run(self, stimulus: Stimulus, **options: Any) -> Trace:
+            trace = self.executor.run(stimulus, **options)
+            name = next(iter(trace.rasters))
+            trace.rasters[name].states["u"][3, 1, 2] += 7
+            return trace
+
+    monkeypatch.setitem(run.EXECUTORS, "fast", Wrong)
     command = ("verify", "tiny.slip", "--data", "data.npz", "--engines", "reference,fast")
     outcome = slipway(*command)
     assert outcome.code == 1

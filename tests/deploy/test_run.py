@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-import sys
+import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slipway.deploy import run as run_module
-from slipway.deploy.data import encode, load_data
+from slipway.deploy import executors
+from slipway.deploy.counts import PER_SAMPLE, Counts, _weighted
+from slipway.deploy.data import encode
 from slipway.deploy.formats import WeightFormat
+from slipway.deploy.lava import probe
 from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.program import Input, Output, Population, Program, Projection
 from slipway.deploy.reference import execute
 from slipway.deploy.run import run
+from slipway.deploy.samples import Samples
 from slipway.deploy.synapses.conv2d import Conv2d
-from slipway.deploy.trace import Trace
+from slipway.deploy.trace import Stimulus, Trace
 from slipway.deploy.verify import verify
-from slipway.errors import DataError, FileError, SlipwayError, UsageError
+from slipway.errors import DataError, UsageError
 
 from ..conformance.networks import random_case
 
@@ -74,18 +76,103 @@ def test_counts_equal_a_brute_force_count(seed: int) -> None:
         assert entry["neuron_updates"] == rasters[name].s.size
 
 
-def test_a_run_in_batches_equals_one_in_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    program, _ = random_case(5)
-    x = samples_for(program, 5, count=9)
-    whole = run(program, x)
-    monkeypatch.setattr(sys.modules["slipway.deploy.engine.execute"], "BATCH_BYTES", 1)
+def same(one: Counts, other: Counts) -> bool:
+    """Whether everything that is counted for each sample is equal."""
+    return np.array_equal(one.clipped, other.clipped) and all(
+        np.array_equal(values, getattr(other, field)[name])
+        for field in PER_SAMPLE
+        for name, values in getattr(one, field).items()
+    )
+
+
+@pytest.mark.parametrize("engine", ["fast", "reference"])
+@pytest.mark.parametrize("seed", [2, 5, 8, 11])
+def test_a_run_in_sections_equals_one_in_a_piece(
+    seed: int, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several inputs, frames and films; and so it is with hardly any memory."""
+    program, _ = random_case(seed)
+    x = samples_for(program, seed, count=9)
+    x[program.inputs[0].name] = x[program.inputs[0].name][:, 0]  # frames beside films
+    labels = np.arange(9) % program.population(program.outputs[0].population).size
+    whole = run(program, x, labels, engine=engine)
     seen: list[int] = []
-    parts = run(program, x, progress=seen.append)
-    assert seen == list(range(1, 10))
-    for name in whole.trace.outputs:
-        assert np.array_equal(whole.trace.outputs[name], parts.trace.outputs[name])
-    for name in whole.trace.messages:
-        assert np.array_equal(whole.trace.messages[name], parts.trace.messages[name])
+    monkeypatch.setattr(executors, "SECTION_SAMPLES", 2)
+    parts = run(program, x, labels, engine=engine, progress=seen.append)
+    assert same(whole.counts, parts.counts)
+    assert seen == sorted(seen)
+    assert set(seen) >= {2, 4, 6, 8, 9}
+    scarce = run(program, x, labels, engine=engine, memory=least_memory(program, x))
+    assert same(whole.counts, scarce.counts)
+    varying = ("seconds", "sample_steps_per_second", "projections")
+    one, other = whole.as_json(), scarce.as_json()
+    assert {k: v for k, v in one.items() if k not in varying} == {
+        k: v for k, v in other.items() if k not in varying
+    }
+
+
+def least_memory(program: Program, x: Samples) -> int:
+    """What a refusal says that one sample needs."""
+    with pytest.raises(UsageError) as refused:
+        run(program, x, memory=1)
+    (problem,) = refused.value.problems
+    found = re.fullmatch(
+        r"one sample of \d+ steps needs (\d+)KiB of memory; the limit is 1KiB", problem.what
+    )
+    assert found
+    assert (problem.where, problem.remedy) == (
+        "--memory",
+        f"use --memory {found[1]}KiB or more",
+    )
+    return int(found[1]) * 2**10
+
+
+def test_the_memory_that_is_asked_for_suffices() -> None:
+    """Where a sample is large beside what encoding takes, and where it is small."""
+    for graded in (False, True):
+        program = image_program(graded)
+        for x in (np.ones((3, 2, 3, 3), np.uint8), np.ones((3, 5, 2, 3, 3))):
+            assert run(program, x, memory=least_memory(program, x)).samples == 3
+
+
+def test_a_trace_is_kept_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = image_program(graded=False)
+    x = samples_for(program, 1)
+    monkeypatch.setattr(executors, "SECTION_SAMPLES", 2)
+    kept = run(program, x, record=True)
+    assert kept.trace.rasters["p"].s.shape == (3, program.run_steps(program.steps), 2)
+    assert np.array_equal(kept.trace.messages["p"].sum(axis=1), kept.counts.messages["p"])
+    with pytest.raises(UsageError, match=r"the run was not recorded"):
+        _ = run(program, x).trace
+
+
+def test_no_samples_are_refused() -> None:
+    with pytest.raises(DataError, match=r"there are no samples"):
+        run(image_program(graded=False), np.zeros((0, 2, 3, 3), np.uint8))
+
+
+def test_sums_beyond_what_floating_point_holds_are_exact() -> None:
+    fan = np.array([[1.0, 2.0**52], [1.0, 1.0], [1.0, 3.0]])
+    messages = np.array([[3, 5, 0], [7, 0, 1]])
+    assert _weighted(messages, fan, 7).tolist() == [[8, 3 * 2**52 + 5], [8, 7 * 2**52 + 3]]
+    assert _weighted(messages, np.sqrt(fan) // 1, 7).tolist() == [
+        [8, 3 * 2**26 + 5],
+        [8, 7 * 2**26 + 1],
+    ]
+
+
+def test_slow_executors_take_small_sections() -> None:
+    """A section ends within about a minute, by rule of thumb: the rest can be continued."""
+    small, large = image_program(graded=False), large_layer()
+    for engine, least in (("reference", 1), ("lava", 1)):
+        if engine == "lava" and not probe().lava_usable:
+            continue
+        make = executors.EXECUTORS[engine]
+        quick = make(small, memory=2**29, timeout=None).samples_at_once(5)
+        slow = make(large, memory=2**29, timeout=None).samples_at_once(300)
+        assert least <= slow < 20 < quick <= 1024
+    fast = executors.EXECUTORS["fast"](small, memory=2**29, timeout=None)
+    assert fast.samples_at_once(5) == 1024
 
 
 def test_the_json_has_the_promised_keys() -> None:
@@ -98,49 +185,6 @@ def test_the_json_has_the_promised_keys() -> None:
     assert described["sample_steps_per_second"] > 0
     assert all({"neurons", "spikes"} <= set(p) for p in described["populations"].values())
     assert all({"synops", "synapses"} <= set(p) for p in described["projections"].values())
-
-
-def write(path: Path, **arrays: Any) -> Path:
-    np.savez(path, **arrays)
-    return path
-
-
-def test_data_files_that_cannot_be_used(tmp_path: Path) -> None:
-    good = np.zeros((2, 3), np.float32)
-    cases: list[tuple[Path, type[SlipwayError], str]] = [
-        (tmp_path / "gone.npz", FileError, r"there is no file"),
-        (write(tmp_path / "nox.npz", y=np.zeros(2)), DataError, r"has no array x; it holds y"),
-        (write(tmp_path / "none.npz"), DataError, r"has no array x; it holds nothing"),
-        (
-            write(tmp_path / "unequal.npz", left=good, right=good[:1]),
-            DataError,
-            r"unequal numbers of samples: 2 of left, 1 of right",
-        ),
-        (write(tmp_path / "empty.npz", x=good[:0]), DataError, r"x holds no samples"),
-        (write(tmp_path / "text.npz", x=np.array([["a"]])), DataError, r"x has type <U1"),
-        (write(tmp_path / "y.npz", x=good, y=np.zeros(5, int)), DataError, r"y does not fit 2"),
-        (write(tmp_path / "yf.npz", x=good, y=np.zeros(2)), DataError, r"y has type float64"),
-        (
-            write(tmp_path / "object.npz", x=np.array([[print]], object)),
-            DataError,
-            r"holds Python objects",
-        ),
-    ]
-    junk = tmp_path / "junk.npz"
-    junk.write_bytes(b"PK\x03\x04 no archive")
-    cases.append((junk, FileError, r"cannot be read as \.npz"))
-    bad = good.copy()
-    bad[1, 2] = np.nan
-    cases.append(
-        (write(tmp_path / "nan.npz", x=bad), DataError, r"x holds nan at index \(1, 2\)")
-    )
-    np.save(tmp_path / "bare.npy", good)
-    cases.append((tmp_path / "bare.npy", DataError, r"is a bare array"))
-    for path, kind, text in cases:
-        with pytest.raises(kind, match=text):
-            load_data(path)
-    with pytest.raises(DataError, match=r"9 samples were asked for; the file holds 2"):
-        load_data(write(tmp_path / "ok.npz", x=good)).first(9)
 
 
 def image_program(graded: bool) -> Program:
@@ -215,18 +259,25 @@ def test_verify_finds_one_wrong_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clean.as_json()["compared"] > 100
     name = program.populations[-1].name
 
-    def broken(program: Program, stimulus: Any, **options: Any) -> Trace:
-        trace = execute(program, stimulus, record=True)
-        states = trace.rasters[name].states
-        v = states["v"].copy()
-        v[1, 2, 0] += 1
-        rasters = {
-            **trace.rasters,
-            name: replace(trace.rasters[name], states={**states, "v": v}),
-        }
-        return replace(trace, rasters=rasters)
+    class Broken:
+        def __init__(self, program: Program, **options: Any) -> None:
+            self.program = program
 
-    monkeypatch.setitem(run_module.EXECUTORS, "fast", broken)
+        def samples_at_once(self, steps: int) -> int:
+            return 1000
+
+        def run(self, stimulus: Stimulus, **options: Any) -> Trace:
+            trace = execute(self.program, stimulus, record=True)
+            states = trace.rasters[name].states
+            v = states["v"].copy()
+            v[1, 2, 0] += 1
+            rasters = {
+                **trace.rasters,
+                name: replace(trace.rasters[name], states={**states, "v": v}),
+            }
+            return replace(trace, rasters=rasters)
+
+    monkeypatch.setitem(executors.EXECUTORS, "fast", Broken)
     found = verify(program, x, engines=("reference", "fast"))
     assert not found.equal
     assert found.as_json()["mismatches"] == 1
@@ -234,6 +285,22 @@ def test_verify_finds_one_wrong_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first is not None
     assert (first.quantity, first.population, first.sample, first.step) == ("v", name, 1, 3)
     assert first.second_value == first.first_value + 1
+
+
+def large_layer() -> Program:
+    """64 channels of 64 x 64 behind as many: 150 million synapses."""
+    one = np.ones(1, np.int64)
+    neuron = CubaLif(4095 * one, 100 * one, 0 * one, 300 * one, 0 * one)
+    synapse = Conv2d(np.full((64, 64, 3, 3), 2, np.int16), (64, 64, 64), padding=(1, 1))
+    return Program(
+        "fixed",
+        1e-3,
+        300,
+        (Input("input", (64, 64, 64), False, 1.0, 0, 1),),
+        (Population("p", "LIF", (64, 64, 64), neuron, 1),),
+        (Projection("input->p", "input", "p", synapse),),
+        (Output("output", "p", "count"),),
+    )
 
 
 def two_inputs() -> Program:

@@ -1,0 +1,155 @@
+"""What is kept of each sample: outputs, and counts without an axis of neurons."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .program import Input, Population, Program
+from .trace import Trace
+
+Array = npt.NDArray[Any]
+
+_BLOCK = 2**17
+"""Messages that are converted to floating point in one go, which fit into a cache."""
+_EXACT = 2**53
+"""Whole numbers up to here are exact in float64, sums in any order included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts of some samples in a row; arrays are int64 (N,) unless stated.
+
+    Attributes:
+        outputs: output -> (N, n_out), as in a Trace.
+        messages: input or population -> non-zero messages that it sent.
+        synops: projection -> synaptic operations: the sum over source elements of messages
+            x fan-out, counted when the message is sent, over non-zero weights.
+        synops_all: the same over all stored weights.
+        saturated: population -> neuron steps in which v was clipped.
+        clipped: input values that were clipped.
+        kernels: projection -> kind of kernel -> sample-steps that it served, of all samples.
+        seconds: that the executor took for all of them.
+    """
+
+    outputs: Mapping[str, Array]
+    messages: Mapping[str, Array]
+    synops: Mapping[str, Array]
+    synops_all: Mapping[str, Array]
+    saturated: Mapping[str, Array]
+    clipped: Array
+    kernels: Mapping[str, Mapping[str, int]]
+    seconds: float
+
+    @property
+    def samples(self) -> int:
+        """How many samples they are of."""
+        return len(self.clipped)
+
+
+PER_SAMPLE = ("outputs", "messages", "synops", "synops_all", "saturated")
+"""Fields of Counts that map names to arrays."""
+
+
+def fan_outs(program: Program) -> dict[str, Array]:
+    """Source -> float64 (n, 1 + 2 projections).
+
+    The first column is all 1, so that it counts messages; then come, for each projection that
+    leaves the source, the fan-out over non-zero weights and that over all of them.
+    """
+    sources: list[Input | Population] = [*program.inputs, *program.populations]
+    return {
+        source.name: np.stack(
+            [
+                np.ones(source.size),
+                *(
+                    projection.synapse.fan_out(nonzero).astype(np.float64)
+                    for projection in program.projections
+                    if projection.source == source.name
+                    for nonzero in (True, False)
+                ),
+            ],
+            axis=1,
+        )
+        for source in sources
+    }
+
+
+def reduce(
+    program: Program,
+    fans: Mapping[str, Array],
+    trace: Trace,
+    clipped: Array,
+    seconds: float,
+) -> Counts:
+    """Sum a trace's messages over the elements of each source.
+
+    Args:
+        program: what ran.
+        fans: its `fan_outs`.
+        trace: of some samples.
+        clipped: input values of each that were clipped.
+        seconds: how long the executor took.
+    """
+    messages, synops, synops_all = {}, {}, {}
+    for source, fan in fans.items():
+        sums = _weighted(trace.messages[source], fan, trace.executed_steps)
+        messages[source] = sums[:, 0]
+        leaving = [p.name for p in program.projections if p.source == source]
+        for k, name in enumerate(leaving):
+            synops[name], synops_all[name] = sums[:, 1 + 2 * k], sums[:, 2 + 2 * k]
+    return Counts(
+        trace.outputs,
+        messages,
+        synops,
+        synops_all,
+        trace.saturated,
+        clipped,
+        {
+            p: {kind: int(n) for kind, n in served.items()}
+            for p, served in trace.kernels.items()
+        },
+        seconds,
+    )
+
+
+def _weighted(messages: Array, fan: Array, most: int) -> Array:
+    """``messages @ fan`` in whole numbers, of messages up to `most`: by BLAS where exact."""
+    if most * float(fan.sum(axis=0).max()) >= _EXACT:
+        return np.asarray(messages @ fan.astype(np.int64))
+    sums = np.empty((len(messages), fan.shape[1]), np.int64)
+    rows = max(1, _BLOCK // messages.shape[1])
+    for first in range(0, len(messages), rows):
+        sums[first : first + rows] = messages[first : first + rows].astype(np.float64) @ fan
+    return sums
+
+
+def join(parts: Sequence[Counts]) -> Counts:
+    """Counts of samples in a row as one value."""
+
+    def joined(field: str) -> dict[str, Array]:
+        fields = [getattr(part, field) for part in parts]
+        return {name: np.concatenate([f[name] for f in fields]) for name in fields[0]}
+
+    kernels: dict[str, Counter[str]] = {}
+    for part in parts:
+        for name, served in part.kernels.items():
+            kernels.setdefault(name, Counter()).update(served)
+    return Counts(
+        **{field: joined(field) for field in PER_SAMPLE},
+        clipped=np.concatenate([part.clipped for part in parts]),
+        kernels={name: dict(served) for name, served in kernels.items()},
+        seconds=sum(part.seconds for part in parts),
+    )
+
+
+def bytes_per_sample(program: Program) -> int:
+    """Memory of one sample in a Trace without rasters: the int64 messages of each element."""
+    sources: list[Input | Population] = [*program.inputs, *program.populations]
+    outputs = (program.population(output.population) for output in program.outputs)
+    return 8 * (sum(s.size for s in sources) + sum(p.size for p in outputs))

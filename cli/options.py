@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -62,6 +63,13 @@ Data: TypeAlias = Annotated[
 Samples: TypeAlias = Annotated[
     int | None, typer.Option("--samples", min=1, help="Take the first N samples only.")
 ]
+Memory: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--memory",
+        help="Most memory for samples and what comes of them, e.g. 512MiB or 2GiB.",
+    ),
+]
 Timeout: TypeAlias = Annotated[
     float | None,
     typer.Option("--timeout", help="Stop Lava after this many seconds without an answer."),
@@ -73,6 +81,14 @@ CostModels: TypeAlias = Annotated[
         help="Name or file of a cost model; may be repeated.",
     ),
 ]
+
+
+UNITS = {"": 1, "b": 1} | {
+    prefix + suffix: factor**power
+    for suffix, factor in (("ib", 2**10), ("b", 10**3))
+    for power, prefix in enumerate("kmgt", start=1)
+}
+"""Bytes in each unit of size, in lower case."""
 
 
 def shape(text: str) -> tuple[int, ...]:
@@ -92,6 +108,18 @@ def shape(text: str) -> tuple[int, ...]:
 def names(text: str) -> tuple[str, ...]:
     """Names set apart by commas, such as `fast,lava`."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def size(text: str, option: str) -> int:
+    """Bytes, given as `1073741824`, `512MiB` or `1.5 GB`. Raises UsageError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", text.strip().lower())
+    count = int(float(found[1]) * UNITS.get(found[2], 0)) if found else 0
+    if count < 1:
+        raise UsageError(
+            f"{option} {text!r} is no size",
+            remedy="give bytes, or a number with KiB, MiB, GiB, kB, MB or GB, e.g. 2GiB",
+        )
+    return count
 
 
 def positive(value: float | None, option: str) -> float | None:

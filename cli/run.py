@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import UsageError
 from . import options
 from .desk import Desk, Result
+from .outputs import json_text
 from .tables import percent, print_table
 from .verb import verb
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@verb()
+@verb(writes="file")
 def run(
     desk: Desk,
     program: Annotated[Path, typer.Argument(help="A compiled program.")],
@@ -25,33 +27,62 @@ def run(
         str, typer.Option(help="fast, reference (plain NumPy) or lava (Lava's simulator).")
     ] = "fast",
     samples: options.Samples = None,
+    memory: options.Memory = "1GiB",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the unfinished run kept beside -o.")
+    ] = False,
     timeout: options.Timeout = None,
 ) -> Result:
     """Run a program over a data set on one engine.
 
-    Counts every spike and every synaptic operation.
+    Counts every spike and every synaptic operation. Data of any size are read section by
+    section; with -o, finished sections are kept until the result is written.
     """
     options.positive(timeout, "--timeout")
+    limit = options.size(memory, "--memory")
+    if resume and desk.output is None:
+        raise UsageError(
+            "--resume needs -o: the unfinished run is kept beside its output",
+            remedy="give the -o that the run was started with",
+        )
 
     from ..deploy.data import load_data
+    from ..deploy.partial import folder_of, identity_of, open_partial
     from ..deploy.run import run as run_program
     from ..deploy.storage import load_program
+    from ..files import write_text
     from .inputs import provenance
 
     compiled = load_program(program)
     given = load_data(data).first(samples)
-    total = given.samples
+    total, partial = given.samples, None
     with desk.progress(f"running {total} samples on {engine}") as move:
-        done = run_program(
-            compiled,
-            given.x,
-            given.y,
-            engine=engine,
-            timeout=timeout,
-            progress=lambda count: move(count / total, f"{count}/{total}"),
-            provenance=provenance(program=program, data=data),
-        )
+        origin = provenance(program=program, data=data)
+        if desk.output is not None:
+            identity = identity_of(origin, engine, total)
+            folder, command = folder_of(desk.output), origin["command"]
+            partial = open_partial(folder, identity, command, resume=resume)
+        if resume and partial:
+            desk.note(f"going on after {partial.samples} of {total} samples")
+        try:
+            done = run_program(
+                compiled,
+                given,
+                engine=engine,
+                memory=limit,
+                timeout=timeout,
+                progress=lambda count: move(count / total, f"{count}/{total}"),
+                provenance=origin,
+                partial=partial,
+            )
+        except BaseException:
+            if partial and partial.samples:
+                desk.note(f"{partial.samples} of {total} samples are kept: go on with --resume")
+            raise
     facts = done.as_json()
+    if partial and desk.output is not None:
+        write_text(desk.output, json_text(facts) + "\n")
+        partial.remove()
     return Result(facts, lambda console: show_run(console, facts))
 
 
@@ -69,13 +100,20 @@ def show_run(console: Console, facts: dict[str, Any]) -> None:
         )
         for name, f in facts["populations"].items()
     ]
-    columns = ("population", "kind", ">neurons", ">spikes/sample", ">spikes/neuron/step")
-    print_table(console, (*columns, ">saturated"), populations)
+    heads = ("population", "kind", ">neurons", ">spikes/sample", ">spikes/neuron/step")
+    print_table(console, (*heads, ">saturated"), populations)
     projections = [
-        (name, f["kind"], f["synapses"], f["synops"] / samples, f["delay"])
+        (
+            name,
+            f["kind"],
+            f["synapses"],
+            f["synops"] / samples,
+            f["delay"],
+            _shares(f.get("kernels", {})),
+        )
         for name, f in facts["projections"].items()
     ]
-    columns = ("projection", "kind", ">synapses", ">synops/sample", ">delay")
+    columns = ("projection", "kind", ">synapses", ">synops/sample", ">delay", "kernels")
     print_table(console, columns, projections)
     console.print(
         f"{samples} samples, {facts['steps']} steps each, engine {facts['engine']}, "
@@ -85,3 +123,9 @@ def show_run(console: Console, facts: dict[str, Any]) -> None:
     clipped = facts["clipped"]
     if clipped:
         console.print(f"warning: {clipped:,} input values were clipped to the legal range")
+
+
+def _shares(kernels: dict[str, int]) -> str:
+    """How many of the steps each kind of kernel served."""
+    total = sum(kernels.values())
+    return ", ".join(f"{kind} {served / total:.0%}" for kind, served in kernels.items()) or "-"

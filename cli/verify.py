@@ -43,7 +43,7 @@ def verify(
     compiled = load_program(program)
     given = load_data(data).first(samples)
     with desk.progress(f"comparing {', '.join(names)} over {given.samples} samples"):
-        outcome = compare(compiled, given.x, engines=names, timeout=timeout)
+        outcome = compare(compiled, given, engines=names, timeout=timeout)
     facts = {**outcome.as_json(), "provenance": provenance(program=program, data=data)}
     code = EXIT_DONE if outcome.equal else EXIT_NOT_DEPLOYABLE
     return Result(facts, lambda console: show_verification(console, facts), code)

@@ -8,6 +8,7 @@ VENV310 ?= .venv-3.10
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.benchmarks
 STAMP310 := $(VENV310)/.installed
 PINS := $(wildcard requirements/*.txt)
 # pip says what went wrong, and nothing else.
@@ -44,8 +45,14 @@ demo: $(STAMP)  ## train a student, deploy it, verify it, report on it (out/demo
 faces: $(STAMP)  ## the same on faces: FER2013, about 20 minutes (out/faces)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py mini_resemotenet -o out/faces
 
-bench: $(STAMP)  ## the engine and Lava side by side on the demo's network
-	@$(BIN)/python benchmarks/engine_against_lava.py
+# NETWORKS=a,b for some of them.
+bench: $(BENCH_STAMP)  ## the engine, Lava, snnTorch, SpikingJelly and norse side by side (15 minutes)
+	@$(BIN)/python -m slipway.benchmarks $(if $(NETWORKS),--networks $(NETWORKS))
+
+$(BENCH_STAMP): $(STAMP) requirements/benchmarks.txt
+	@echo "adding snnTorch and SpikingJelly to $(VENV) (once)" >&2
+	@$(BIN)/python -m pip install $(PIP_QUIET) --no-deps -r requirements/benchmarks.txt
+	@touch $@
 
 test: $(STAMP)  ## all tests
 	@$(BIN)/python -m pytest -q

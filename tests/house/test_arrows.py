@@ -24,7 +24,8 @@ ALLOWED = {
 }
 # Package -> where alone it may be imported, even inside a function.
 ONLY_IN = {
-    "torch": ("models", "converters"),
+    "torch": ("models", "converters", "deploy/gpu"),
+    "triton": ("deploy/gpu",),
     "norse": ("models", "converters"),
     "nirtorch": ("models", "converters"),
     "sklearn": ("models",),

@@ -121,7 +121,9 @@ def _as_known(error: Exception) -> SlipwayError | None:
         if command is not None:
             return MissingDependency(f"{error.name} is not installed", remedy=command)
     if isinstance(error, MemoryError):
-        return SlipwayError("out of memory", remedy="take fewer samples: --samples N")
+        return SlipwayError(
+            "out of memory", remedy="take fewer samples: --samples N; or run with less --memory"
+        )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return SlipwayError(
             f"cannot write: {error.strerror}",

@@ -63,7 +63,11 @@ def run(
             folder, command = folder_of(desk.output), origin["command"]
             partial = open_partial(folder, identity, command, resume=resume)
         if resume and partial:
-            desk.note(f"going on after {partial.samples} of {total} samples")
+            desk.note(
+                f"going on after {partial.samples} of {total} samples"
+                if partial.samples
+                else "there is nothing to go on with: starting anew"
+            )
         try:
             done = run_program(
                 compiled,

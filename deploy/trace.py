@@ -72,6 +72,8 @@ class Trace:
         rasters: population -> Raster, where recording was asked for.
         kernels: projection -> kind of kernel ("event", "dense") -> sample-steps that it
             served; only the fast engine has a choice.
+        totals: source -> int64 (N, k), ``messages @ fans`` for the weights (n, k) that the
+            executor was given for its elements; `messages` is then empty.
     """
 
     outputs: Mapping[str, Array]
@@ -80,3 +82,4 @@ class Trace:
     executed_steps: int
     rasters: Mapping[str, Raster] = field(default_factory=dict)
     kernels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    totals: Mapping[str, Array] = field(default_factory=dict)

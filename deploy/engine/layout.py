@@ -1,23 +1,26 @@
-"""A Program's sources and synapses as the kernels take them: channels last, sums by delay."""
+"""A Program's sources and synapses as the kernels take them: channels last, small numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..program import Projection
+from ..neurons.models import model_of
+from ..program import Input, Population, Program, Projection
 from ..synapses.conv2d import Conv2d
 from ..synapses.dense import Dense
 from ..synapses.sparse import Sparse
-from ..trace import Stimulus
-from . import kernels
+from .synapse_kernels import ConvTable, DenseTable, ScatterTable, SparseTable
 
 Array = npt.NDArray[Any]
-Accumulate = Callable[[Array, Array, int], None]
+NOWHERE = np.zeros(0, np.int32)
+"""Places that say: every element stands where it is."""
+BLOCK = 16
+"""The kernels add rows of a table in blocks of this many elements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,11 @@ class Order:
         """Where those elements stand once they are channels last."""
         return index if isinstance(self.first, slice) else self.first[index]
 
+    @property
+    def moves(self) -> Array:
+        """int32 (n,): where each element stands channels last; NOWHERE: where it is."""
+        return NOWHERE if isinstance(self.first, slice) else self.first.astype(np.int32)
+
 
 def order_of(shape: tuple[int, ...]) -> Order:
     """Of a source of that shape."""
@@ -50,148 +58,215 @@ def order_of(shape: tuple[int, ...]) -> Order:
     return Order(last, np.argsort(last))
 
 
-def _seen_as(order: Order, image: tuple[int, ...]) -> Array | None:
-    """Where the elements of an image, channels last, stand in that order; None: as they are.
+def _seen_as(order: Order, image: tuple[int, ...]) -> Array:
+    """Where the elements of an image, channels last, stand in that order; NOWHERE: as they are.
 
     Behind a Flatten, or with a factor for each element, a convolution sees a source, or a
     target, in another shape than its own.
     """
     index = np.arange(int(np.prod(image)))
     places = order.places(index[order_of(image).last])
-    return None if np.array_equal(places, index) else places
+    return NOWHERE if np.array_equal(places, index) else places.astype(np.int32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Synapses:
-    """A projection prepared for the kernels.
+    """The synapses of one projection and one delay, prepared for the kernels.
 
     Attributes:
-        projection: the projection; a positive exponent is part of the weights already.
-        accumulate: messages (B, n_in), sums (slots, B, n_out), first: adds what arrives d steps
-            after the earliest to the sums in slot (first + d) modulo slots.
-        shift: right shift still to be applied to each of these sums; 0 if none.
-        delays: every d that occurs.
+        projection: where they come from.
+        table: what synapse_kernels.py takes.
+        delay: steps beyond the one that every projection takes.
+        lift, shift: bits that a sum of the table is shifted to the left, then to the right.
+        taken: int32 (n_in,), where an element of the source stands in the image that a
+            convolution sees; NOWHERE: where it is.
+        given: int32 (n_out,), where an output of the table stands in the target; NOWHERE.
+        cells: cells that a convolution looks up its messages by; 0 for others.
+        window: messages that one output position can see; 0 for others.
+        line: outputs that cannot be divided among tiles; 0: none can.
+        scatter: the same table for few messages in a window; None where there is none.
+        matrix: float32 (n_in, n_out) or float64, for dense messages; None where there is none.
     """
 
     projection: Projection
-    accumulate: Accumulate
+    table: Any
+    delay: int
+    lift: int
     shift: int
-    delays: tuple[int, ...]
-
-    @property
-    def slots(self) -> int:
-        """How many sums there must be room for."""
-        return max(self.delays, default=0) + 1
-
-    @property
-    def sums(self) -> int:
-        """Numbers in all slots for one sample."""
-        return self.slots * self.projection.synapse.out_size
+    taken: Array = field(default_factory=lambda: NOWHERE)
+    given: Array = field(default_factory=lambda: NOWHERE)
+    cells: int = 0
+    window: int = 0
+    line: int = 0
+    matrix: Array | None = None
+    scatter: ScatterTable | None = None
 
 
-def prepare(projection: Projection, orders: Mapping[str, Order], number: Any) -> Synapses:
-    """Weights as `number` (int32 or float64), in the kernels' layout."""
-    synapse, exponent = projection.synapse, projection.exponent
-    weight: Array = synapse.weight.astype(number)
-    if exponent > 0:
-        weight = weight << exponent
+def prepare(
+    program: Program, projection: Projection, orders: Mapping[str, Order], number: Any
+) -> Iterator[Synapses]:
+    """The synapses of each delay that occurs."""
+    synapse, fixed = projection.synapse, program.precision == "fixed"
     source, target = orders[projection.source], orders[projection.target]
-    accumulate, delays = _PREPARE[type(synapse)](synapse, weight, source, target)
-    return Synapses(projection, accumulate, max(-exponent, 0), delays)
+    parts = synapse.bins() if isinstance(synapse, Sparse) else [(0, synapse)]
+    for own, part in parts:
+        weight, lift = halved(part.weight) if fixed else (part.weight.astype(number), 0)
+        exponent = projection.exponent
+        found = _PREPARE[type(part)](part, weight, source, target)
+        matrix = None
+        if isinstance(part, Dense):
+            matrix = _matrix(weight, message_bound(program, projection.source), found["table"])
+        yield Synapses(
+            projection,
+            delay=projection.delay + own,
+            lift=lift + max(exponent, 0),
+            shift=max(-exponent, 0),
+            matrix=matrix,
+            **found,
+        )
 
 
-def _dense(
-    synapse: Dense, weight: Array, source: Order, target: Order
-) -> tuple[Accumulate, tuple[int, ...]]:
-    table = np.ascontiguousarray(weight[target.last][:, source.last].T)
-    return lambda x, sums, first: kernels.dense(x, table, sums[first]), (0,)
+def halved(weight: Array) -> tuple[Array, int]:
+    """Weights without their common factor of 2**bits, in the smallest type, and the bits.
+
+    Loihi's mixed-sign mantissas are even: half of each fits in 8 bits.
+    """
+    whole = weight.astype(np.int64)
+    bits = 0
+    while whole.any() and not (whole & 1).any():
+        whole >>= 1
+        bits += 1
+    for kind in (np.int8, np.int16, np.int32):
+        limit = np.iinfo(kind)
+        if limit.min <= whole.min(initial=0) and whole.max(initial=0) <= limit.max:
+            return whole.astype(kind), bits
+    raise OverflowError(f"weights up to {np.abs(whole).max()} leave 32 bits")
 
 
-def _sparse(
-    synapse: Sparse, weight: Array, source: Order, target: Order
-) -> tuple[Accumulate, tuple[int, ...]]:
+def message_bound(program: Program, source: str) -> float:
+    """Largest magnitude of a message; inf where only the run tells."""
+    found = program.source(source)
+    if isinstance(found, Input):
+        return max(abs(found.minimum), abs(found.maximum)) * (2 if found.delta else 1)
+    return np.inf if model_of(found.neuron).message == "graded" else 1.0
+
+
+def arriving_bound(program: Program, population: Population) -> float:
+    """Largest magnitude of what arrives at a neuron in one step."""
+    total = 0.0
+    for projection in program.into(population.name):
+        weight = np.abs(projection.synapse.weight.astype(np.float64))
+        if isinstance(projection.synapse, Sparse):
+            row = projection.synapse.row
+            most = np.bincount(row, weight, minlength=1).max(initial=0)
+        else:
+            most = weight.reshape(len(weight), -1).sum(axis=1).max(initial=0)
+        bound = message_bound(program, projection.source)
+        # A right shift rounds down: one more in magnitude.
+        total += (most * bound if most else 0.0) * 2.0**projection.exponent + 1
+    return float(total)
+
+
+def _matrix(weight: Array, bound: float, table: DenseTable) -> Array | None:
+    """The weights as a matrix whose products are exact, channels last; None where none is."""
+    most = np.abs(weight.astype(np.float64)).sum(axis=1).max(initial=0) * bound
+    if weight.dtype.kind == "f":
+        kind: Any = np.float64
+    elif most < 2**24:
+        kind = np.float32
+    elif most < 2**53:
+        kind = np.float64
+    else:
+        return None
+    return np.ascontiguousarray(table.weight[: weight.shape[1], : len(weight)], kind)
+
+
+def _padded(weight: Array, rows: int) -> Array:
+    """With zeros up to that many rows and one more, and a multiple of BLOCK columns."""
+    columns = -(-weight.shape[1] // BLOCK) * BLOCK
+    padded = np.zeros((rows + 1, columns), weight.dtype)
+    padded[: weight.shape[0], : weight.shape[1]] = weight
+    return padded
+
+
+def _dense(synapse: Dense, weight: Array, source: Order, target: Order) -> dict[str, Any]:
+    rows = -(-synapse.in_size // 64) * 64  # the kernels count in words of bits
+    return {
+        "table": DenseTable(_padded(weight[target.last][:, source.last].T, rows)),
+        "line": 1,
+    }
+
+
+def _sparse(synapse: Sparse, weight: Array, source: Order, target: Order) -> dict[str, Any]:
     """Compressed by column: the synapses of one source element lie side by side."""
     row, column = target.places(synapse.row), source.places(synapse.column)
     order = np.lexsort((row, column))
-    row, weight = row[order].astype(np.int32), weight[order]
     start = np.zeros(synapse.in_size + 1, np.int64)
     np.cumsum(np.bincount(column, minlength=synapse.in_size), out=start[1:])
-    if not synapse.longest_delay:
-        return lambda x, sums, first: kernels.sparse(x, start, row, weight, sums[first]), (0,)
-    assert synapse.delay is not None
-    delay = synapse.delay[order].astype(np.int64)
-
-    def accumulate(x: Array, sums: Array, first: int) -> None:
-        kernels.sparse_delayed(x, start, row, weight, delay, sums, first)
-
-    return accumulate, tuple(int(d) for d in np.unique(delay))
+    return {"table": SparseTable(start, row[order].astype(np.int32), weight[order])}
 
 
-def _conv2d(
-    synapse: Conv2d, weight: Array, source: Order, target: Order
-) -> tuple[Accumulate, tuple[int, ...]]:
+def _conv2d(synapse: Conv2d, weight: Array, source: Order, target: Order) -> dict[str, Any]:
     groups = synapse.groups
-    out, per_group = weight.shape[:2]
+    outs, per_group, *size = weight.shape
     _, height, width = synapse.input_shape
-    _, out_h, out_w = synapse.output_shape
-    taps = weight.reshape(groups, out // groups, per_group, *weight.shape[2:])
-    taps = np.ascontiguousarray(taps.transpose(3, 4, 0, 2, 1))
-    rows, columns = (_reached(synapse, axis) for axis in (0, 1))
-    taken = _seen_as(source, synapse.input_shape)
-    given = _seen_as(target, synapse.output_shape)
-
-    def accumulate(x: Array, sums: Array, first: int) -> None:
-        seen = x if taken is None else x[:, taken]
-        total = sums[first] if given is None else np.zeros_like(sums[first])
-        kernels.conv2d(
-            seen.reshape(-1, height, width, groups, per_group),
-            taps,
-            total.reshape(-1, out_h, out_w, groups, out // groups),
-            rows,
-            columns,
-        )
-        if given is not None:
-            sums[first][:, given] += total
-
-    return accumulate, (0,)
+    out_width = synapse.output_shape[2]
+    # (K_h, K_w, groups, C_in / groups, C_out / groups)
+    taps = weight.reshape(groups, outs // groups, per_group, *size).transpose(3, 4, 0, 2, 1)
+    geometry = (
+        *(synapse.input_shape[0], height, width, groups, outs, out_width, *size),
+        *(*synapse.stride, *synapse.padding, *synapse.dilation),
+    )
+    rows = np.ascontiguousarray(taps).reshape(-1, outs // groups)
+    table = ConvTable(_padded(rows, len(rows)), np.array(geometry, np.int64))
+    return {
+        "table": table,
+        "scatter": _scatter(synapse, weight, table.geometry),
+        "taken": _inverse(_seen_as(source, synapse.input_shape)),
+        "given": _seen_as(target, synapse.output_shape),
+        "cells": height * width * groups,
+        "window": per_group * size[0] * size[1],
+        "line": out_width * outs,
+    }
 
 
-def _reached(synapse: Conv2d, axis: int) -> Array:
-    """(source places, taps) along an axis: the target's place, -1 where there is none."""
-    source, tap = np.ogrid[: synapse.input_shape[1 + axis], : synapse.weight.shape[2 + axis]]
-    shifted = source + synapse.padding[axis] - tap * synapse.dilation[axis]
-    place, left = np.divmod(shifted, synapse.stride[axis])
-    legal = (left == 0) & (place >= 0) & (place < synapse.output_shape[1 + axis])
-    return np.where(legal, place, -1)
+def _scatter(synapse: Conv2d, weight: Array, geometry: Array) -> ScatterTable | None:
+    """The convolution from the side of a message, where whole blocks lie side by side."""
+    outs, channels, rows, columns = weight.shape
+    if synapse.groups > 1 or synapse.dilation[1] > 1 or outs % BLOCK:
+        return None
+    _, height, width = synapse.input_shape
+    _, out_height, out_width = synapse.output_shape
+    stride, padding = synapse.stride[1], synapse.padding[1]
+    taps = -(-columns // stride)
+    # (K_h, C_in, phases, taps, C_out)
+    table = np.zeros((rows, channels, stride, taps, outs), weight.dtype)
+    run = np.zeros((width, 4), np.int32)
+    for phase in range(min(stride, columns)):
+        own = weight[..., phase::stride][..., ::-1]  # the leftmost output sees the last tap
+        table[:, :, phase, : own.shape[-1]] = own.transpose(2, 1, 3, 0)
+    for x in range(width):
+        right, phase = divmod(x + padding, stride)
+        count = len(range(phase, columns, stride))
+        left = right - count + 1
+        run[x] = phase, max(-left, 0), min(count, out_width - left), left
+    run[:, 2] = np.maximum(run[:, 1], run[:, 2])
+    source, tap = np.ogrid[:height, :rows]
+    place, rest = np.divmod(
+        source + synapse.padding[0] - tap * synapse.dilation[0], synapse.stride[0]
+    )
+    legal = (rest == 0) & (place >= 0) & (place < out_height)
+    reach = np.where(legal, place, -1).astype(np.int32)
+    return ScatterTable(table.reshape(-1, taps * outs), reach, run, geometry)
 
 
-_PREPARE: dict[type, Callable[[Any, Array, Order, Order], Any]] = {
+def _inverse(places: Array) -> Array:
+    return np.argsort(places).astype(np.int32) if places.size else places
+
+
+_PREPARE: dict[type, Callable[[Any, Array, Order, Order], dict[str, Any]]] = {
     Dense: _dense,
     Sparse: _sparse,
     Conv2d: _conv2d,
 }
-"""Synapse, its weights as numbers, orders of source and target -> accumulate, delays."""
-
-
-class Source:
-    """An input's messages in the kernels' layout."""
-
-    def __init__(self, stimulus: Stimulus, name: str, order: Order, number: Any) -> None:
-        self.values, self.steps = stimulus.values[name], stimulus.steps
-        self.order, self.number = order, number
-        self.frame = self._arrange(self.values) if self.values.ndim == 2 else None
-
-    def _arrange(self, values: Array) -> Array:
-        return np.ascontiguousarray(values[:, self.order.last], self.number)
-
-    def at(self, t: int) -> Array | None:
-        """Messages (B, n) of step t; None: silence, as after the presentation."""
-        if t > self.steps:
-            return None
-        return self.frame if self.frame is not None else self._arrange(self.values[:, t - 1])
-
-    def count(self) -> Array:
-        """Messages other than 0 that each element sends, int64 (B, n), channels first."""
-        if self.frame is not None:
-            return np.asarray(self.values != 0, np.int64) * self.steps
-        return np.asarray(np.count_nonzero(self.values, axis=1), np.int64)
+"""Synapse, its weights as numbers, orders of source and target -> fields of Synapses."""

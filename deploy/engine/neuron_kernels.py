@@ -1,381 +1,376 @@
 """The neurons' loops, compiled by numba: at least one a model.
 
-One source serves both precisions: `scaled`, `lifted`, `lowered`, `bounded` and `at_limit` are
-chosen by the type of the states, int32 at `fixed` (computed in int64) and float64 at `float`.
+One source serves both precisions: the functions of arithmetic.py are chosen by the type of the
+states, int32 at `fixed` (computed in int64) and float64 at `float`.
+What a large network consists of has a kernel of its own that computes in 32 bits, where
+packing.py has proven that they hold.
 
-Every kernel has the same arguments, so that the runner needs to know no model:
+    update(options, t, total, lift, states, b, tile, sent, rows)
 
-    arriving    one array (B, n) a port; the kernel takes the currents out (leaves zeros)
+takes the neurons tile[0] to tile[1] - 1 of sample b through step t and returns how many of
+their states stood at the limit of 24 bits:
+
+    options     the model and its whole numbers for each step, see `Options`
+    total       (ports, tile), what arrives
+    lift        bits by which that must be shifted to the left (one port only)
     states      the model's states, arrays (B, n), in the model's order
-    sent        (B, n) messages of this step: uint8 for spikes, else of the states' type
-    counts      int32 (B, n): how many messages other than 0 were sent
-    saturated   int64 (B,): how many states stood at the limit of 24 bits
-    rows        int64 or float64 (k, n), the parameters as packing.py packs them
-    options     whole numbers, the same for all neurons of a step
+    sent        (tile + 64,), the messages of this step: uint8 for spikes, else as the states
+    rows        (k, n), the parameters as packing.py packs them
 """
 
 # mypy: disallow-untyped-decorators=False
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
-from ..neurons.arithmetic import STATE_LIMIT, STATE_SHIFT
-
-LIMIT = STATE_LIMIT - 1
-
-
-def _is_whole(x: Any) -> bool:
-    """For the plain functions, which run where numba's compiler is switched off."""
-    return isinstance(x, int | np.integer)
+from ..neurons.arithmetic import STATE_SHIFT
+from .arithmetic import LIMIT, at_limit, bounded, lifted, lowered, scaled, scaled_narrow
+from .compiled import INLINE
 
 
-def scaled(x: Any, factor: Any) -> Any:
-    """Floats: x * factor. Integers: x * factor / 4096, rounded towards zero."""
-    if not _is_whole(x):
-        return x * factor
-    product = np.int64(x) * factor
-    return -((-product) >> 12) if product < 0 else product >> 12
+class CubaLifNarrow(NamedTuple):
+    """CubaLif in 32 bits; first: step of row 0 of steps: clear, subtract, keeps current."""
+
+    first: int
+    steps: Any
 
 
-def lifted(x: Any, bits: Any) -> Any:
-    """Integers: x << bits, as int64. Floats: x."""
-    return np.int64(x) << bits if _is_whole(x) else x
+class CubaLifWide(NamedTuple):
+    """CubaLif with any reset and refractory period; steps: clear, subtract, period."""
+
+    first: int
+    steps: Any
 
 
-def lowered(x: Any, bits: Any) -> Any:
-    """Integers: x >> bits, which floors. Floats: x."""
-    return x >> bits if _is_whole(x) else x
+class TernaryLifKernel(NamedTuple):
+    """TernaryLif; steps: nothing."""
+
+    first: int
+    steps: Any
 
 
-def bounded(x: Any) -> Any:
-    """Integers: clipped to 24 bits, symmetric. Floats: x."""
-    return min(max(x, -LIMIT), LIMIT) if _is_whole(x) else x
+class AdaptiveLifKernel(NamedTuple):
+    """AdaptiveLif; steps: nothing."""
+
+    first: int
+    steps: Any
 
 
-def at_limit(x: Any) -> Any:
-    """Integers: whether x stands where `bounded` clips. Floats: never."""
-    return bool(_is_whole(x) and abs(x) == LIMIT)
+class SigmaDeltaExact(NamedTuple):
+    """SigmaDelta; steps: accumulate, relu, state exponent, input exponent, whether to send."""
+
+    first: int
+    steps: Any
 
 
-@overload(scaled, strict=False)
-def _scaled(x: Any, factor: Any) -> Any:
-    def whole(x: Any, factor: Any) -> Any:
-        product = np.int64(x) * factor
-        return -((-product) >> 12) if product < 0 else product >> 12
+class SigmaDeltaLossy(NamedTuple):
+    """SigmaDelta as stock Lava has it; steps as for the exact one."""
 
-    return whole if isinstance(x, types.Integer) else lambda x, factor: x * factor
+    first: int
+    steps: Any
 
 
-@overload(lifted, strict=False)
-def _lifted(x: Any, bits: Any) -> Any:
-    if isinstance(x, types.Integer):
-        return lambda x, bits: np.int64(x) << bits
-    return lambda x, bits: x
+class ResonatorKernel(NamedTuple):
+    """Resonator; steps: whether a spike resets, state exponent."""
+
+    first: int
+    steps: Any
 
 
-@overload(lowered, strict=False)
-def _lowered(x: Any, bits: Any) -> Any:
-    return (lambda x, bits: x >> bits) if isinstance(x, types.Integer) else lambda x, bits: x
+class FirstSpikeKernel(NamedTuple):
+    """FirstSpike; steps: whether it collects, whether it rises."""
+
+    first: int
+    steps: Any
 
 
-@overload(bounded, strict=False)
-def _bounded(x: Any) -> Any:
-    if isinstance(x, types.Integer):
-        return lambda x: min(max(x, -LIMIT), LIMIT)
-    return lambda x: x
+def update(
+    options: Any,
+    t: int,
+    total: Any,
+    lift: int,
+    states: Any,
+    b: int,
+    tile: Any,
+    sent: Any,
+    rows: Any,
+) -> int:
+    """See the module."""
+    raise NotImplementedError
 
 
-@overload(at_limit, strict=False)
-def _at_limit(x: Any) -> Any:
-    if isinstance(x, types.Integer):
-        return lambda x: x == LIMIT or x == -LIMIT
-    return lambda x: False
+@overload(update, strict=False, jit_options=INLINE)
+def _update(
+    options: Any,
+    t: Any,
+    total: Any,
+    lift: Any,
+    states: Any,
+    b: Any,
+    tile: Any,
+    sent: Any,
+    rows: Any,
+) -> Any:
+    step = STEPS[options.instance_class]
+
+    def through(
+        options: Any,
+        t: Any,
+        total: Any,
+        lift: Any,
+        states: Any,
+        b: Any,
+        tile: Any,
+        sent: Any,
+        rows: Any,
+    ) -> Any:
+        option = options.steps[t - options.first]
+        return step(option, total, lift, states, b, tile, sent, rows)
+
+    return through
 
 
-@njit(cache=True, nogil=True)
+@register_jitable
+def cuba_lif_narrow(
+    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+) -> int:
+    """CubaLif without refractory period in 32 bits, which packing.py has proven to hold.
+
+    Rows: what u keeps, what v keeps, bias, threshold, v after a spike.
+    """
+    clear, subtract, keeps = option[0], option[1], option[2]
+    begin, end = tile
+    u, v = states[0][b, begin:end], states[1][b, begin:end]
+    kept_u, kept_v, bias = rows[0, begin:end], rows[1, begin:end], rows[2, begin:end]
+    arriving, threshold, after = total[0], rows[3, begin:end], rows[4, begin:end]
+    if clear:
+        u[:] = 0
+        v[:] = 0
+    bits = np.int32(STATE_SHIFT + lift)
+    highest = np.int32(0)
+    for i in range(u.size):
+        current = np.int32(np.int32(arriving[i]) << bits)
+        if keeps:
+            current = np.int32(scaled_narrow(u[i], kept_u[i]) + current)
+        voltage = np.int32(np.int32(scaled_narrow(v[i], kept_v[i]) + current) + bias[i])
+        voltage = np.int32(min(max(voltage, np.int32(-LIMIT)), np.int32(LIMIT)))
+        spike = voltage > threshold[i]
+        reset = np.int32(voltage - threshold[i]) if subtract else after[i]
+        voltage = reset if spike else voltage
+        sent[i] = spike
+        u[i] = current
+        v[i] = voltage
+        highest = np.int32(max(highest, np.int32(abs(voltage))))
+    clipped = 0
+    if highest == LIMIT:
+        for i in range(u.size):
+            clipped += at_limit(v[i])
+    return clipped
+
+
+@register_jitable
 def cuba_lif(
-    arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
-) -> None:
-    """CubaLif with reset to zero and no refractory period: the lean one.
+    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+) -> int:
+    """CubaLif with any reset; with a refractory period there is a third state.
 
-    Rows: what u keeps, what v keeps, bias, threshold. Options: whether to clear.
+    Rows: as for the narrow one.
     """
-    (a,), (u, v), (clear,) = arriving, states, options
-    for b in range(u.shape[0]):
-        clipped = 0
-        for i in range(u.shape[1]):
-            arrived = lifted(a[b, i], STATE_SHIFT)
-            a[b, i] = 0
-            if clear:
-                current = arrived
-                voltage = current + rows[2, i]
-            else:
-                current = scaled(u[b, i], rows[0, i]) + arrived
-                voltage = scaled(v[b, i], rows[1, i]) + current + rows[2, i]
-            voltage = bounded(voltage)
-            spike = voltage > rows[3, i]
+    clear, subtract, refractory = option[0], option[1], option[2]
+    arriving, clipped = total[0], 0
+    for i in range(tile[1] - tile[0]):
+        n = tile[0] + i
+        u, v = states[0][b, n], states[1][b, n]
+        resting = len(states) > 2 and states[-1][b, n] > 0
+        if clear:
+            u, v, resting = u * 0, v * 0, False
+            if len(states) > 2:
+                states[-1][b, n] = 0
+        current = scaled(u, rows[0, n]) + lifted(arriving[i], STATE_SHIFT + lift)
+        spike = False
+        if resting:
+            states[-1][b, n] -= 1
+            voltage = lifted(v, 0)
+        else:
+            voltage = bounded(scaled(v, rows[1, n]) + current + rows[2, n])
+            spike = voltage > rows[3, n]
             if spike:
-                voltage = voltage * 0
-                counts[b, i] += 1
-            elif at_limit(voltage):
-                clipped += 1
-            sent[b, i] = spike
-            u[b, i] = current
-            v[b, i] = voltage
-        saturated[b] += clipped
+                voltage = voltage - rows[3, n] if subtract else rows[4, n]
+                if len(states) > 2:
+                    states[-1][b, n] = refractory
+        clipped += at_limit(voltage)
+        sent[i] = spike
+        states[0][b, n] = current
+        states[1][b, n] = voltage
+    return clipped
 
 
-@njit(cache=True, nogil=True)
-def cuba_lif_general(
-    arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
-) -> None:
-    """CubaLif with any reset, without refractory period.
-
-    Rows: as the lean one, and v after a spike. Options: whether to clear, to subtract.
-    """
-    (a,), (u, v), (clear, subtract) = arriving, states, options
-    for b in range(u.shape[0]):
-        clipped = 0
-        for i in range(u.shape[1]):
-            arrived = lifted(a[b, i], STATE_SHIFT)
-            a[b, i] = 0
-            if clear:
-                current = arrived
-                voltage = current + rows[2, i]
-            else:
-                current = scaled(u[b, i], rows[0, i]) + arrived
-                voltage = scaled(v[b, i], rows[1, i]) + current + rows[2, i]
-            voltage = bounded(voltage)
-            spike = voltage > rows[3, i]
-            if spike:
-                voltage = voltage - rows[3, i] if subtract else rows[4, i]
-                counts[b, i] += 1
-            if at_limit(voltage):
-                clipped += 1
-            sent[b, i] = spike
-            u[b, i] = current
-            v[b, i] = voltage
-        saturated[b] += clipped
-
-
-@njit(cache=True, nogil=True)
-def cuba_lif_refractory(
-    arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
-) -> None:
-    """CubaLif with any reset and a refractory period.
-
-    Rows: as the general one. Options: whether to clear, to subtract; the period in steps.
-    """
-    (a,), (u, v, rest), (clear, subtract, refractory) = arriving, states, options
-    for b in range(u.shape[0]):
-        clipped = 0
-        for i in range(u.shape[1]):
-            if clear:
-                u[b, i] = 0
-                v[b, i] = 0
-                rest[b, i] = 0
-            current = scaled(u[b, i], rows[0, i]) + lifted(a[b, i], STATE_SHIFT)
-            a[b, i] = 0
-            u[b, i] = current
-            if rest[b, i] > 0:
-                rest[b, i] -= 1
-                sent[b, i] = 0
-            else:
-                voltage = scaled(v[b, i], rows[1, i]) + current + rows[2, i]
-                voltage = bounded(voltage)
-                spike = voltage > rows[3, i]
-                if spike:
-                    voltage = voltage - rows[3, i] if subtract else rows[4, i]
-                    rest[b, i] = refractory
-                    counts[b, i] += 1
-                sent[b, i] = spike
-                v[b, i] = voltage
-            if at_limit(v[b, i]):
-                clipped += 1
-        saturated[b] += clipped
-
-
-@njit(cache=True, nogil=True)
+@register_jitable
 def ternary_lif(
-    arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
-) -> None:
+    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+) -> int:
     """TernaryLif. Rows: what u keeps, what v keeps, bias, high and low threshold."""
-    (a,), (u, v) = arriving, states
-    for b in range(u.shape[0]):
-        clipped = 0
-        for i in range(u.shape[1]):
-            current = scaled(u[b, i], rows[0, i]) + lifted(a[b, i], STATE_SHIFT)
-            a[b, i] = 0
-            voltage = scaled(v[b, i], rows[1, i]) + current + rows[2, i]
-            voltage = bounded(voltage)
-            message = int(voltage > rows[3, i]) - int(voltage < rows[4, i])
-            if message:
-                voltage = voltage * 0
-                counts[b, i] += 1
-            if at_limit(voltage):
-                clipped += 1
-            sent[b, i] = message
-            u[b, i] = current
-            v[b, i] = voltage
-        saturated[b] += clipped
+    (u, v), arriving, clipped = states, total[0], 0
+    for i in range(tile[1] - tile[0]):
+        n = tile[0] + i
+        current = scaled(u[b, n], rows[0, n]) + lifted(arriving[i], STATE_SHIFT + lift)
+        voltage = bounded(scaled(v[b, n], rows[1, n]) + current + rows[2, n])
+        message = int(voltage > rows[3, n]) - int(voltage < rows[4, n])
+        if message:
+            voltage = voltage * 0
+        clipped += at_limit(voltage)
+        sent[i] = message
+        u[b, n] = current
+        v[b, n] = voltage
+    return clipped
 
 
-@njit(cache=True, nogil=True)
+@register_jitable
 def adaptive_lif(
-    arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
-) -> None:
+    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+) -> int:
     """AdaptiveLif.
 
     Rows: what i, v, theta and r keep, bias, resting threshold, what a spike adds to theta.
     """
-    (a,), (i_state, v, theta, r) = arriving, states
-    for b in range(v.shape[0]):
-        clipped = 0
-        for i in range(v.shape[1]):
-            current = scaled(i_state[b, i], rows[0, i]) + lifted(a[b, i], STATE_SHIFT)
-            a[b, i] = 0
-            voltage = scaled(v[b, i], rows[1, i]) + current + rows[4, i]
-            voltage = bounded(voltage)
-            resting = rows[5, i]
-            threshold = scaled(theta[b, i] - resting, rows[2, i]) + resting
-            refractory = scaled(r[b, i], rows[3, i])
-            spike = voltage - refractory >= threshold
-            if spike:
-                refractory += 2 * threshold
-                threshold += rows[6, i]
-                counts[b, i] += 1
-            if at_limit(voltage):
-                clipped += 1
-            sent[b, i] = spike
-            i_state[b, i] = current
-            v[b, i] = voltage
-            theta[b, i] = threshold
-            r[b, i] = refractory
-        saturated[b] += clipped
+    (i_state, v, theta, r), arriving, clipped = states, total[0], 0
+    for i in range(tile[1] - tile[0]):
+        n = tile[0] + i
+        current = scaled(i_state[b, n], rows[0, n]) + lifted(arriving[i], STATE_SHIFT + lift)
+        voltage = bounded(scaled(v[b, n], rows[1, n]) + current + rows[4, n])
+        resting = rows[5, n]
+        threshold = scaled(theta[b, n] - resting, rows[2, n]) + resting
+        refractory = scaled(r[b, n], rows[3, n])
+        spike = voltage - refractory >= threshold
+        if spike:
+            refractory += 2 * threshold
+            threshold += rows[6, n]
+        clipped += at_limit(voltage)
+        sent[i] = spike
+        i_state[b, n] = current
+        v[b, n] = voltage
+        theta[b, n] = threshold
+        r[b, n] = refractory
+    return clipped
 
 
-@njit(cache=True, nogil=True)
+@register_jitable
 def sigma_delta(
-    arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
-) -> None:
-    """SigmaDelta, exact. Rows: bias, threshold, ceiling.
-
-    Options: whether to accumulate, relu, state exponent, input exponent, whether to send.
-    """
-    (a,), (sigma, known) = arriving, states
-    accumulate, relu, exponent, input_exponent, sends = options
+    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+) -> int:
+    """SigmaDelta, exact. Rows: bias, threshold, ceiling."""
+    (sigma, known), arriving = states, total[0]
+    accumulate, relu, exponent = option[0], option[1], option[2]
+    input_exponent, sends = option[3], option[4]
     half = (1 << exponent) >> 1
-    for b in range(sigma.shape[0]):
-        for i in range(sigma.shape[1]):
-            value = lifted(a[b, i], input_exponent)
-            a[b, i] = 0
-            if accumulate:
-                value += sigma[b, i]
-            sigma[b, i] = value
-            x = value + rows[0, i]
-            if relu:
-                x = min(max(x, x * 0), rows[2, i])
-            change = x - known[b, i]
-            message = change * 0
-            if sends and abs(change) >= rows[1, i]:
-                message = lowered(change + half, exponent)
-                if message != 0:
-                    counts[b, i] += 1
-                    known[b, i] += lifted(message, exponent)
-            sent[b, i] = message
-
-
-@njit(cache=True, nogil=True)
-def sigma_delta_lossy(
-    arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
-) -> None:
-    """SigmaDelta as stock Lava has it. Rows and options as for the exact one."""
-    (a,), (sigma, activation, residue) = arriving, states
-    accumulate, relu, exponent, input_exponent, sends = options
-    for b in range(sigma.shape[0]):
-        for i in range(sigma.shape[1]):
-            value = lifted(a[b, i], input_exponent)
-            a[b, i] = 0
-            if accumulate:
-                value += sigma[b, i]
-            sigma[b, i] = value
-            x = value + rows[0, i]
-            if relu:
-                x = min(max(x, x * 0), rows[2, i])
-            change = x - activation[b, i] + residue[b, i]
-            fired = change if sends and abs(change) >= rows[1, i] else change * 0
-            message = lowered(fired, exponent)
+    for i in range(tile[1] - tile[0]):
+        n = tile[0] + i
+        value = lifted(arriving[i], input_exponent + lift)
+        if accumulate:
+            value += sigma[b, n]
+        sigma[b, n] = value
+        x = value + rows[0, n]
+        if relu:
+            x = min(max(x, x * 0), rows[2, n])
+        change = x - known[b, n]
+        message = change * 0
+        if sends and abs(change) >= rows[1, n]:
+            message = lowered(change + half, exponent)
             if message != 0:
-                counts[b, i] += 1
-            activation[b, i] = x
-            residue[b, i] = change - fired
-            sent[b, i] = message
+                known[b, n] += lifted(message, exponent)
+        sent[i] = message
+    return 0
 
 
-@njit(cache=True, nogil=True)
+@register_jitable
+def sigma_delta_lossy(
+    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+) -> int:
+    """SigmaDelta as stock Lava has it. Rows as for the exact one."""
+    (sigma, activation, residue), arriving = states, total[0]
+    accumulate, relu, exponent = option[0], option[1], option[2]
+    input_exponent, sends = option[3], option[4]
+    for i in range(tile[1] - tile[0]):
+        n = tile[0] + i
+        value = lifted(arriving[i], input_exponent + lift)
+        if accumulate:
+            value += sigma[b, n]
+        sigma[b, n] = value
+        x = value + rows[0, n]
+        if relu:
+            x = min(max(x, x * 0), rows[2, n])
+        change = x - activation[b, n] + residue[b, n]
+        fired = change if sends and abs(change) >= rows[1, n] else change * 0
+        activation[b, n] = x
+        residue[b, n] = change - fired
+        sent[i] = lowered(fired, exponent)
+    return 0
+
+
+@register_jitable
 def resonator(
-    arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
-) -> None:
-    """Resonator.
-
-    Rows: cosine, sine, threshold, imaginary part after a spike. Options: whether a spike
-    resets, state exponent.
-    """
-    (a_real, a_imaginary), (real, imaginary) = arriving, states
-    resets, exponent = options
-    for b in range(real.shape[0]):
-        clipped = 0
-        for i in range(real.shape[1]):
-            cosine, sine, before = rows[0, i], rows[1, i], imaginary[b, i]
-            x = scaled(real[b, i], cosine) - scaled(before, sine)
-            y = scaled(real[b, i], sine) + scaled(before, cosine)
-            x = bounded(x + lifted(a_real[b, i], exponent))
-            y = bounded(y + lifted(a_imaginary[b, i], exponent))
-            a_real[b, i] = 0
-            a_imaginary[b, i] = 0
-            if resets:
-                spike = y >= rows[2, i]
-                if spike:
-                    x = x * 0
-                    y = rows[3, i]
-            else:
-                spike = x >= rows[2, i] and y >= 0 and before < 0
+    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+) -> int:
+    """Resonator. Rows: cosine, sine, threshold, imaginary part after a spike."""
+    (real, imaginary), clipped = states, 0
+    resets, exponent = option[0], option[1]
+    for i in range(tile[1] - tile[0]):
+        n = tile[0] + i
+        cosine, sine, before = rows[0, n], rows[1, n], imaginary[b, n]
+        x = scaled(real[b, n], cosine) - scaled(before, sine)
+        y = scaled(real[b, n], sine) + scaled(before, cosine)
+        x = bounded(x + lifted(total[0, i], exponent))
+        y = bounded(y + lifted(total[1, i], exponent))
+        if resets:
+            spike = y >= rows[2, n]
             if spike:
-                counts[b, i] += 1
-            clipped += int(at_limit(x)) + int(at_limit(y))
-            sent[b, i] = spike
-            real[b, i] = x
-            imaginary[b, i] = y
-        saturated[b] += clipped
+                x = x * 0
+                y = rows[3, n]
+        else:
+            spike = x >= rows[2, n] and y >= 0 and before < 0
+        clipped += int(at_limit(x)) + int(at_limit(y))
+        sent[i] = spike
+        real[b, n] = x
+        imaginary[b, n] = y
+    return clipped
 
 
-@njit(cache=True, nogil=True)
+@register_jitable
 def first_spike(
-    arriving: Any, states: Any, sent: Any, counts: Any, saturated: Any, rows: Any, options: Any
-) -> None:
-    """FirstSpike. Rows: slope, threshold. Options: whether it collects, whether it rises."""
-    (a,), (u, v, spiked), (collects, rises) = arriving, states, options
-    for b in range(u.shape[0]):
-        clipped = 0
-        for i in range(u.shape[1]):
-            current = u[b, i] + lifted(a[b, i], 0)
-            a[b, i] = 0
-            u[b, i] = current
-            spike = False
-            if collects:
-                v[b, i] = bounded(v[b, i] + current)
-            elif rises:
-                v[b, i] = bounded(v[b, i] + rows[0, i])
-                spike = v[b, i] > rows[1, i] and spiked[b, i] == 0
-            if spike:
-                spiked[b, i] = 1
-                counts[b, i] += 1
-            if at_limit(v[b, i]):
-                clipped += 1
-            sent[b, i] = spike
-        saturated[b] += clipped
+    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+) -> int:
+    """FirstSpike. Rows: slope, threshold."""
+    (u, v, spiked), arriving, clipped = states, total[0], 0
+    collects, rises = option[0], option[1]
+    for i in range(tile[1] - tile[0]):
+        n = tile[0] + i
+        current = u[b, n] + lifted(arriving[i], lift)
+        u[b, n] = current
+        spike = False
+        if collects:
+            v[b, n] = bounded(v[b, n] + current)
+        elif rises:
+            v[b, n] = bounded(v[b, n] + rows[0, n])
+            spike = v[b, n] > rows[1, n] and spiked[b, n] == 0
+        if spike:
+            spiked[b, n] = 1
+        clipped += at_limit(v[b, n])
+        sent[i] = spike
+    return clipped
+
+
+STEPS = {
+    CubaLifNarrow: cuba_lif_narrow,
+    CubaLifWide: cuba_lif,
+    TernaryLifKernel: ternary_lif,
+    AdaptiveLifKernel: adaptive_lif,
+    SigmaDeltaExact: sigma_delta,
+    SigmaDeltaLossy: sigma_delta_lossy,
+    ResonatorKernel: resonator,
+    FirstSpikeKernel: first_spike,
+}
+"""Options of a model -> its loop."""

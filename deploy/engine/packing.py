@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..neurons.adaptive_lif import AdaptiveLif
-from ..neurons.arithmetic import DECAY_UNITY, STATE_SHIFT, clears
+from ..neurons.arithmetic import DECAY_UNITY, STATE_LIMIT, STATE_SHIFT, clears
 from ..neurons.cuba_lif import CubaLif
 from ..neurons.first_spike import FirstSpike
 from ..neurons.models import Neuron
@@ -24,6 +24,8 @@ Options: TypeAlias = tuple[int, ...]
 
 UNLIMITED = 2**62
 """A ceiling that nothing reaches."""
+NARROW = 2**31 - 1
+"""What a sum of 32 bits reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,16 @@ class Update:
     """How the neurons of one population are stepped.
 
     Attributes:
-        kernel: of neuron_kernels.py.
+        kernel: the options' type, which chooses the loop in neuron_kernels.py.
         rows: its parameters, each (n,) or (1,).
         options: step t = 1, 2, ... -> its options.
+        narrow: whether rows and arithmetic are of 32 bits.
     """
 
-    kernel: Callable[..., None]
+    kernel: type
     rows: tuple[Any, ...]
     options: Callable[[int], Options]
+    narrow: bool = False
 
 
 def _kept(decay: Array, fixed: bool) -> Array:
@@ -59,31 +63,46 @@ def _membrane(neuron: CubaLif | TernaryLif | AdaptiveLif, fixed: bool) -> tuple[
     )
 
 
-def _cuba_lif(neuron: CubaLif, fixed: bool) -> Update:
-    rows = (*_membrane(neuron, fixed), _shifted(neuron.threshold, fixed))
+def _cuba_lif(neuron: CubaLif, fixed: bool, arriving: float) -> Update:
+    after = neuron.reset_voltage if neuron.reset == "value" else np.zeros(1)
+    rows = (*_membrane(neuron, fixed), _shifted(neuron.threshold, fixed), after)
     onset, interval = neuron.onset, neuron.reset_interval
-    if neuron.reset == "zero" and not neuron.refractory:
-        return Update(kernels.cuba_lif, rows, lambda t: (clears(t, onset, interval),))
-    rows = (*rows, neuron.reset_voltage if neuron.reset == "value" else np.zeros(1))
     subtract, refractory = neuron.reset == "subtract", neuron.refractory
-    if refractory:
+    if fixed and not refractory and _holds(rows, arriving):
+        keeps = bool(np.any(rows[0]))
         return Update(
-            kernels.cuba_lif_refractory,
+            kernels.CubaLifNarrow,
             rows,
-            lambda t: (clears(t, onset, interval), subtract, refractory),
+            lambda t: (clears(t, onset, interval), subtract, keeps),
+            narrow=True,
         )
     return Update(
-        kernels.cuba_lif_general, rows, lambda t: (clears(t, onset, interval), subtract)
+        kernels.CubaLifWide,
+        rows,
+        lambda t: (clears(t, onset, interval), subtract, refractory),
     )
 
 
-def _ternary_lif(neuron: TernaryLif, fixed: bool) -> Update:
+def _holds(rows: tuple[Array, ...], arriving: float) -> bool:
+    """Whether u, and v before it is clipped, stay within 32 bits whatever arrives.
+
+    ``|u| <= k / 4096 |u| + 64 a`` ends at ``64 a * 4096 / (4096 - k)``; of v there are 24
+    bits before current and bias are added, and a spike takes away at most one threshold.
+    """
+    kept, _, bias, threshold, _ = (np.abs(row.astype(np.float64)).max() for row in rows)
+    if kept >= DECAY_UNITY:
+        return False
+    current = arriving * 2**STATE_SHIFT * DECAY_UNITY / (DECAY_UNITY - kept)
+    return bool(current + bias + threshold + STATE_LIMIT <= NARROW)
+
+
+def _ternary_lif(neuron: TernaryLif, fixed: bool, arriving: float) -> Update:
     thresholds = neuron.threshold_high, neuron.threshold_low
     rows = (*_membrane(neuron, fixed), *(_shifted(each, fixed) for each in thresholds))
-    return Update(kernels.ternary_lif, rows, lambda t: ())
+    return Update(kernels.TernaryLifKernel, rows, lambda t: ())
 
 
-def _adaptive_lif(neuron: AdaptiveLif, fixed: bool) -> Update:
+def _adaptive_lif(neuron: AdaptiveLif, fixed: bool, arriving: float) -> Update:
     current, voltage, bias = _membrane(neuron, fixed)
     rows = (
         current,
@@ -94,35 +113,35 @@ def _adaptive_lif(neuron: AdaptiveLif, fixed: bool) -> Update:
         _shifted(neuron.threshold, fixed),
         _shifted(neuron.threshold_step, fixed),
     )
-    return Update(kernels.adaptive_lif, rows, lambda t: ())
+    return Update(kernels.AdaptiveLifKernel, rows, lambda t: ())
 
 
-def _sigma_delta(neuron: SigmaDelta, fixed: bool) -> Update:
+def _sigma_delta(neuron: SigmaDelta, fixed: bool, arriving: float) -> Update:
     none = np.array([UNLIMITED if fixed else np.inf])
     rows = neuron.bias, neuron.threshold, none if neuron.ceiling is None else neuron.ceiling
     constant = neuron.accumulate, neuron.activation == "relu"
     exponents = neuron.state_exponent, neuron.input_exponent
-    kernel = kernels.sigma_delta if neuron.exact else kernels.sigma_delta_lossy
+    kernel = kernels.SigmaDeltaExact if neuron.exact else kernels.SigmaDeltaLossy
     return Update(kernel, rows, lambda t: (*constant, *exponents, t >= neuron.onset))
 
 
-def _resonator(neuron: Resonator, fixed: bool) -> Update:
+def _resonator(neuron: Resonator, fixed: bool, arriving: float) -> Update:
     threshold = _shifted(neuron.threshold, fixed, neuron.state_exponent)
     rows = neuron.cosine, neuron.sine, threshold, threshold - (1 if fixed else NUDGE)
     options = neuron.reset != "none", neuron.state_exponent
-    return Update(kernels.resonator, rows, lambda t: options)
+    return Update(kernels.ResonatorKernel, rows, lambda t: options)
 
 
-def _first_spike(neuron: FirstSpike, fixed: bool) -> Update:
+def _first_spike(neuron: FirstSpike, fixed: bool, arriving: float) -> Update:
     last = neuron.fire + neuron.ticks
     return Update(
-        kernels.first_spike,
+        kernels.FirstSpikeKernel,
         (neuron.slope, neuron.threshold),
         lambda t: (t < min(neuron.fire, last), neuron.fire <= t < last),
     )
 
 
-UPDATES: dict[type, Callable[[Any, bool], Update]] = {
+UPDATES: dict[type, Callable[[Any, bool, float], Update]] = {
     CubaLif: _cuba_lif,
     TernaryLif: _ternary_lif,
     AdaptiveLif: _adaptive_lif,
@@ -130,9 +149,9 @@ UPDATES: dict[type, Callable[[Any, bool], Update]] = {
     Resonator: _resonator,
     FirstSpike: _first_spike,
 }
-"""Parameters, whether the precision is `fixed` -> kernel, rows, options."""
+"""Parameters, whether the precision is `fixed`, bound on what arrives -> Update."""
 
 
-def update_of(neuron: Neuron, fixed: bool) -> Update:
-    """How those neurons are stepped."""
-    return UPDATES[type(neuron)](neuron, fixed)
+def update_of(neuron: Neuron, fixed: bool, arriving: float) -> Update:
+    """How those neurons are stepped, where at most `arriving` arrives in a step."""
+    return UPDATES[type(neuron)](neuron, fixed, arriving)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections import Counter
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from slipway.deploy import reference
-from slipway.deploy.engine import execute, neuron_kernels
-from slipway.deploy.engine.packing import UPDATES, update_of
+from slipway.deploy.engine import Engine, execute
+from slipway.deploy.engine.packing import UPDATES
 from slipway.deploy.formats import WeightFormat
 from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.neurons.models import MODELS
@@ -22,7 +21,6 @@ from slipway.deploy.synapses.dense import Dense
 from slipway.deploy.synapses.sparse import Sparse, from_matrix
 from slipway.deploy.trace import Stimulus, Trace
 
-from ..house.tree import ROOT
 from .random_programs import as_float, random_case
 
 RUNNER = sys.modules["slipway.deploy.engine.execute"]
@@ -267,13 +265,16 @@ def test_batches_give_what_all_samples_at_once_give(
     stimulus = Stimulus(values, stimulus.steps)
     whole = execute(program, stimulus, record=True)
     monkeypatch.setattr(RUNNER, "BATCH_SAMPLES", 2)
-    monkeypatch.setattr(RUNNER, "_threads", lambda work: threads)
+    monkeypatch.setattr(RUNNER, "SERIAL", 1)
+    monkeypatch.setattr(RUNNER, "threads_available", lambda: threads)
     finished: list[int] = []
-    parts = execute(program, stimulus, record=True, progress=finished.append)
+    engine = Engine(program)
+    parts = engine.run(stimulus, record=True, progress=finished.append)
     assert_same(whole, parts, f"seed {seed}")
-    last = stimulus.samples
-    size = min(2, -(-last // threads))
-    assert finished == [*range(size, last, size), last]
+    last, sizes = stimulus.samples, engine.sizes(stimulus, record=True)
+    assert sizes.threads == min(threads, last)
+    assert sizes.samples <= 2
+    assert finished == [*range(sizes.samples, last, sizes.samples), last]
 
 
 def test_an_interruption_leaves_the_batches_that_have_not_begun(
@@ -282,29 +283,44 @@ def test_an_interruption_leaves_the_batches_that_have_not_begun(
     program, stimulus = random_case(0)
     many = Stimulus({k: np.concatenate([v] * 500) for k, v in stimulus.values.items()}, 3)
     monkeypatch.setattr(RUNNER, "BATCH_SAMPLES", 1)
-    monkeypatch.setattr(RUNNER, "_threads", lambda work: 2)
+    monkeypatch.setattr(RUNNER, "threads_available", lambda: 2)
+    monkeypatch.setattr(RUNNER, "SERIAL", 1)
     begun: list[int] = []
-    run = RUNNER._Runner.run
+    run = Engine._run
 
-    def counted(runner: Any, part: Stimulus, record: bool) -> Trace:
-        begun.append(part.samples)
-        trace: Trace = run(runner, part, record)
-        return trace
+    def counted(engine: Any, result: Any, start: int, *others: Any) -> None:
+        begun.append(start)
+        run(engine, result, start, *others)
 
     def interrupted(samples: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(RUNNER._Runner, "run", counted)
+    monkeypatch.setattr(Engine, "_run", counted)
     with pytest.raises(KeyboardInterrupt):
         execute(program, many, progress=interrupted)
     assert 1 <= len(begun) < many.samples
 
 
-def test_long_delays_make_batches_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", range(24))
+def test_little_memory_means_small_batches_and_few_steps_at_a_time(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, stimulus = random_case(seed)
+    whole = execute(program, stimulus)
+    monkeypatch.setattr(RUNNER, "LEAST_STEPS", 1)
+    of_sample, of_step = Engine(program).bytes_needed()
+    for steps in (1, 2, 5):
+        memory = of_sample + steps * of_step
+        engine = Engine(program, memory=memory)
+        sizes = engine.sizes(stimulus)
+        assert (sizes.samples, sizes.steps) == (1, min(steps, whole.executed_steps))
+        assert_same(whole, engine.run(stimulus), f"seed {seed}, {steps} steps at a time")
+
+
+def test_long_delays_need_memory() -> None:
     matrix = np.full((8, 4), 2, np.int16)
     source = (Input("input", (4,), False, 1.0, 0, 1),)
     sizes = []
-    monkeypatch.setattr(RUNNER, "_threads", lambda work: 1)
     for longest in (0, 62):
         delay = np.zeros(matrix.shape, np.uint8)
         delay[0, 0] = longest
@@ -312,14 +328,8 @@ def test_long_delays_make_batches_smaller(monkeypatch: pytest.MonkeyPatch) -> No
         program = network(
             Projection("a", "input", "p", synapse), neuron=silent(), size=8, inputs=source
         )
-        stimulus = Stimulus({"input": np.ones((5, 4, 4), np.int32)}, 4)
-        sizes.append(RUNNER._Runner(program).bytes_per_sample(stimulus))
-        monkeypatch.setattr(RUNNER, "BATCH_BYTES", 2 * sizes[-1])
-        finished: list[int] = []
-        execute(program, stimulus, progress=finished.append)
-        assert finished == [2, 4, 5]
-    # 62 steps more of what arrives, and of sums that wait for their shift.
-    assert sizes[1] - sizes[0] == 2 * 62 * 8 * 4
+        sizes.append(Engine(program).bytes_needed()[0])
+    assert sizes[1] - sizes[0] == 62 * 8  # one word of bits for each step more
 
 
 @pytest.mark.parametrize("precision", ["fixed", "float"])
@@ -344,27 +354,33 @@ def test_a_presentation_may_be_shorter_than_the_program() -> None:
         assert_same(norm, execute(program, short, record=True), f"seed {seed}")
 
 
-def test_plain_integrate_and_fire_takes_the_lean_kernel() -> None:
-    assert update_of(silent(), True).kernel is neuron_kernels.cuba_lif
-    assert update_of(silent(reset_interval=3), True).kernel is neuron_kernels.cuba_lif
-    general = neuron_kernels.cuba_lif_general
-    assert update_of(silent(reset="subtract"), True).kernel is general
-    refractory = neuron_kernels.cuba_lif_refractory
-    assert update_of(silent(refractory=2), True).kernel is refractory
+def test_totals_are_what_the_messages_of_each_element_sum_up_to() -> None:
+    for seed in range(12):
+        program, stimulus = random_case(seed)
+        trace = execute(program, stimulus)
+        rng = np.random.default_rng(seed)
+        fans = {n: rng.integers(0, 5000, (m.shape[1], 3)) for n, m in trace.messages.items()}
+        totals = Engine(program).run(stimulus, fans=fans)
+        assert totals.messages == {}
+        for name, fan in fans.items():
+            np.testing.assert_array_equal(totals.totals[name], trace.messages[name] @ fan)
 
 
-def test_only_what_a_network_needs_is_compiled() -> None:
-    script = (
-        "import numpy as np\n"
-        "from tests.deploy.test_engine import *\n"
-        "from slipway.deploy.engine import kernels\n"
-        "dense = Dense(np.array([[2]], np.int16), WeightFormat())\n"
-        "program = network(Projection('a', 'input', 'p', dense), neuron=silent())\n"
-        "execute(program, Stimulus({'input': np.ones((1, 4, 1), np.int32)}, 4))\n"
-        "found = {**vars(kernels), **vars(neuron_kernels)}.items()\n"
-        "print(sorted(name for name, each in found if getattr(each, 'signatures', ())))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert done.stdout.strip() == "['cuba_lif', 'dense']"
+def test_loops_of_several_populations_run_in_the_order_of_the_graph() -> None:
+    found = {False: 0, True: 0}
+    for seed in range(60):
+        program, _ = random_case(seed)
+        components = Engine(program).plan.components
+        order = [p.population.name for c in components for p in c.layers]
+        assert sorted(order) == sorted(p.name for p in program.populations)
+        place = {
+            name: k
+            for k, c in enumerate(components)
+            for name in (layer.population.name for layer in c.layers)
+        }
+        for projection in program.projections:
+            if projection.source in place:
+                assert place[projection.source] <= place[projection.target]
+        for component in components:
+            found[component.stepwise] += 1
+    assert min(found.values()) > 10

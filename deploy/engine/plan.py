@@ -1,0 +1,192 @@
+"""In which order a Program's populations run: its strongly connected components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..neurons.models import NeuronModel, model_of
+from ..program import Input, Population, Program
+from .layout import Order, Synapses, arriving_bound, order_of, prepare
+from .neuron_kernels import CubaLifNarrow, CubaLifWide
+from .packing import Update, update_of
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A population prepared for the kernels.
+
+    Attributes:
+        population, model: parameters, and their row in the table of models.
+        update: kernel and options.
+        rows: the kernel's parameters (k, n), channels last.
+        start: states before step 1, each (1, n), channels last.
+        message: type of its messages: uint8 for spikes.
+        fused: the synapses that are summed in the same kernel that updates the neurons.
+        others: the other synapses into it.
+    """
+
+    population: Population
+    model: NeuronModel
+    update: Update
+    rows: Array
+    start: tuple[Array, ...]
+    message: Any
+    fused: Synapses | None
+    others: tuple[Synapses, ...]
+
+    @property
+    def membrane(self) -> int:
+        """Index of the state that an output reads."""
+        return self.model.states(self.population.neuron).index(self.model.membrane)
+
+    @property
+    def loops(self) -> bool:
+        """Whether the fused synapses come from the population itself."""
+        return self.fused is not None and _loops(self.fused)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """Layers that depend on each other.
+
+    Attributes:
+        layers: one, or those of a loop.
+        stepwise: whether all of them take one step before any takes the next; else each goes
+            through all steps of a chunk in one call.
+    """
+
+    layers: tuple[Layer, ...]
+    stepwise: bool
+
+
+class Plan:
+    """A Program in the kernels' layout. Holds no state of a sample."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.fixed = program.precision == "fixed"
+        self.number: Any = np.int32 if self.fixed else np.float64
+        self.wide: Any = np.int64 if self.fixed else np.float64
+        sources: list[Input | Population] = [*program.inputs, *program.populations]
+        self.orders: Mapping[str, Order] = {s.name: order_of(s.shape) for s in sources}
+        self.sizes = {s.name: s.size for s in sources}
+        self.inputs = {i.name: i for i in program.inputs}
+        synapses = [s for p in program.projections for s in self._prepare(p)]
+        self.layers = {p.name: self._layer(p, synapses) for p in program.populations}
+        self.history = dict.fromkeys(self.sizes, 1)
+        for each in synapses:
+            source = each.projection.source
+            self.history[source] = max(self.history[source], 1 + each.delay)
+        self.components = [self._component(names) for names in _components(program)]
+
+    def _prepare(self, projection: Any) -> list[Synapses]:
+        return list(prepare(self.program, projection, self.orders, self.number))
+
+    def _layer(self, population: Population, synapses: Sequence[Synapses]) -> Layer:
+        neuron, order = population.neuron, self.orders[population.name].last
+        model = model_of(neuron)
+        update = update_of(neuron, self.fixed, arriving_bound(self.program, population))
+        rows = [np.broadcast_to(row, (population.size,))[order] for row in update.rows]
+        start = model.fresh(neuron, (1, population.size), np.dtype(self.wide))
+        into = [s for s in synapses if s.projection.target == population.name]
+        fused = _fused([s for s in into if self._may_fuse(s, update.kernel)])
+        return Layer(
+            population,
+            model,
+            update,
+            np.stack(rows).astype(np.int32 if update.narrow else self.wide),
+            tuple(values[:, order].astype(self.number) for values in start),
+            self.message_type(population.name),
+            fused,
+            tuple(s for s in into if s is not fused),
+        )
+
+    def _may_fuse(self, synapses: Synapses, kernel: type) -> bool:
+        """Whether the synapses are summed where the neurons are updated.
+
+        Each pair of synapses and neurons is compiled for itself, which takes seconds: only
+        those that large networks consist of. The others go through memory, and loops of
+        theirs step by step.
+        """
+        if synapses.given.size or not self.fixed:
+            return False
+        if _loops(synapses):
+            return kernel in (CubaLifNarrow, CubaLifWide)
+        spikes = self.message_type(synapses.projection.source) == np.uint8
+        return kernel is CubaLifNarrow and spikes
+
+    def _component(self, names: Sequence[str]) -> Component:
+        layers = tuple(self.layers[name] for name in names)
+        among = [s for layer in layers for s in layer.others if s.projection.source in names]
+        turned = any(layer.loops and layer.fused.taken.size for layer in layers if layer.fused)
+        return Component(layers, len(layers) > 1 or bool(among) or turned)
+
+    def message_type(self, name: str) -> Any:
+        """Type of a source's messages: uint8 for spikes, for which no values are kept."""
+        if name in self.inputs:
+            return np.uint8 if self.fixed and not self.inputs[name].graded else self.number
+        spikes = model_of(self.program.population(name).neuron).message == "spike"
+        return np.uint8 if spikes else self.number
+
+
+def _loops(synapses: Synapses) -> bool:
+    return synapses.projection.source == synapses.projection.target
+
+
+def _fused(candidates: Sequence[Synapses]) -> Synapses | None:
+    """A loop must be summed step by step; else what has most to sum."""
+    looping = [s for s in candidates if _loops(s)]
+    return max(
+        looping or candidates,
+        key=lambda s: s.projection.synapse.fan_out(False).sum(),
+        default=None,
+    )
+
+
+def _components(program: Program) -> list[list[str]]:
+    """Strongly connected components, sources first; within one, in the Program's order.
+
+    Source: R. Tarjan, "Depth-first search and linear graph algorithms", 1972; without
+    recursion, since a network may be deeper than Python's stack.
+    """
+    before: dict[str, list[str]] = {p.name: [] for p in program.populations}
+    for projection in program.projections:
+        if projection.source in before:
+            before[projection.target].append(projection.source)
+    index: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+    for root in before:
+        if root in index:
+            continue
+        way = [(root, iter(before[root]))]
+        index[root] = lowest[root] = len(index)
+        stack.append(root)
+        while way:
+            name, sources = way[-1]
+            for source in sources:
+                if source not in index:
+                    index[source] = lowest[source] = len(index)
+                    stack.append(source)
+                    way.append((source, iter(before[source])))
+                    break
+                if source in stack:
+                    lowest[name] = min(lowest[name], index[source])
+            else:
+                way.pop()
+                if way:
+                    lowest[way[-1][0]] = min(lowest[way[-1][0]], lowest[name])
+                if lowest[name] == index[name]:
+                    at = stack.index(name)
+                    members = set(stack[at:])
+                    del stack[at:]
+                    found.append([p for p in before if p in members])
+    return found

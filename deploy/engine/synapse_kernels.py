@@ -1,0 +1,375 @@
+"""The synapses' loops: the listed messages of one step, summed into the neurons of a tile.
+
+Every form of synapses has the same function, chosen by the type of its table:
+
+    accumulate(table, source, b, step, listing, slot, first, last, total)
+
+adds to total[0: last - first] what the messages in that slot of the listing bring to the
+neurons first to last - 1, before any shift. Messages that are zero cost nothing: the work
+follows the spikes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.extending import overload, register_jitable
+
+from .compiled import INLINE
+from .messages import append, end_list, find_cells, list_messages
+from .vectors import ROWS_AT_ONCE, add_row, add_rows_16, add_rows_32, add_rows_64
+
+
+class NoTable(NamedTuple):
+    """Nothing arrives but what was collected before."""
+
+    weight: Any
+
+
+class DenseTable(NamedTuple):
+    """Row i of the weights is what a message of element i adds.
+
+    Attributes:
+        weight: (n_in rounded up to 64, and a row of zeros; n_out rounded up to 16).
+    """
+
+    weight: Any
+
+
+class SparseTable(NamedTuple):
+    """Synapses of element i: row and weight from start[i] to start[i + 1] - 1."""
+
+    start: Any
+    row: Any
+    weight: Any
+
+
+class ConvTable(NamedTuple):
+    """A convolution, channels last.
+
+    Attributes:
+        weight: (K_h * K_w * C_in + 1, C_out / groups rounded up to 16); row
+            (i * K_w + j) * C_in + c is what channel c adds through tap (i, j) to the outputs of
+            its group; the last row is zero.
+        geometry: int64 (14,), see `CONV_GEOMETRY`.
+    """
+
+    weight: Any
+    geometry: Any
+
+
+class ScatterTable(NamedTuple):
+    """The same convolution from the side of a message: the outputs that see it.
+
+    With one group and no horizontal dilation, the outputs of one line that see a message
+    lie side by side, and so do the weights that they add.
+
+    Attributes:
+        weight: (K_h * C_in * phases, taps * C_out); row (i * C_in + c) * phases + p holds, for
+            messages at x with (x + padding) modulo stride = p, the taps of kernel row i from
+            the leftmost output to the rightmost.
+        reach: int32 (H, K_h), the output line that a message reaches through a kernel row;
+            -1: none.
+        run: int32 (W, 4): phase, first and last tap, leftmost output (before borders).
+        geometry: as for ConvTable.
+    """
+
+    weight: Any
+    reach: Any
+    run: Any
+    geometry: Any
+
+
+CONV_GEOMETRY = (
+    *("channels", "height", "width", "groups"),
+    *("out_channels", "out_width", "kernel_height", "kernel_width"),
+    *("stride_height", "stride_width", "padding_height", "padding_width"),
+    *("dilation_height", "dilation_width"),
+)
+
+
+@register_jitable(forceinline=True)
+def sum_rows(
+    weight: Any,
+    where: Any,
+    values: Any,
+    count: int,
+    column: int,
+    columns: int,
+    total: Any,
+    to: int,
+) -> None:
+    """total[to + o] += sum_k values[k] * weight[where[k], column + o] for o < columns.
+
+    `columns` is rounded up to 16 where it ends inside a block.
+    """
+    for first in range(0, count, ROWS_AT_ONCE):
+        last = min(first + ROWS_AT_ONCE, count)
+        o = 0
+        while o + 64 <= columns:
+            add_rows_64(weight, where, values, first, last, column + o, total, to + o)
+            o += 64
+        if o + 32 <= columns:
+            add_rows_32(weight, where, values, first, last, column + o, total, to + o)
+            o += 32
+        while o < columns:
+            add_rows_16(weight, where, values, first, last, column + o, total, to + o)
+            o += 16
+
+
+def accumulate(
+    table: Any,
+    source: Any,
+    b: int,
+    step: int,
+    listing: Any,
+    slot: int,
+    first: int,
+    last: int,
+    total: Any,
+) -> None:
+    """See the module."""
+    raise NotImplementedError
+
+
+@overload(accumulate, strict=False, jit_options=INLINE)
+def _accumulate(
+    table: Any,
+    source: Any,
+    b: Any,
+    step: Any,
+    listing: Any,
+    slot: Any,
+    first: Any,
+    last: Any,
+    total: Any,
+) -> Any:
+    return _ACCUMULATE[table.instance_class]
+
+
+def prepare(table: Any, source: Any, b: int, step: int, listing: Any, slot: int) -> Any:
+    """List the messages of a step as this form of synapses needs them; how many there are."""
+    raise NotImplementedError
+
+
+@overload(prepare, strict=False, jit_options=INLINE)
+def _prepare(table: Any, source: Any, b: Any, step: Any, listing: Any, slot: Any) -> Any:
+    if table.instance_class is NoTable:
+        return lambda table, source, b, step, listing, slot: 0
+    ways = {ConvTable: _list_cells, ScatterTable: _list_lines}
+    return ways.get(table.instance_class, _list)
+
+
+def _list(table: Any, source: Any, b: Any, step: Any, listing: Any, slot: Any) -> Any:
+    return list_messages(source, b, step, listing, slot)
+
+
+def _list_cells(table: Any, source: Any, b: Any, step: Any, listing: Any, slot: Any) -> Any:
+    count = list_messages(source, b, step, listing, slot)
+    if count:
+        g = table.geometry
+        find_cells(source, b, step, listing, slot, g[0] // g[3], g[1] * g[2] * g[3] + 1)
+    return count
+
+
+def _list_lines(table: Any, source: Any, b: Any, step: Any, listing: Any, slot: Any) -> Any:
+    count = list_messages(source, b, step, listing, slot)
+    if count:
+        g = table.geometry
+        find_cells(source, b, step, listing, slot, g[0] * g[2], g[1] + 1)
+    return count
+
+
+def _no_table(
+    table: Any,
+    source: Any,
+    b: Any,
+    step: Any,
+    listing: Any,
+    slot: Any,
+    first: Any,
+    last: Any,
+    total: Any,
+) -> None:
+    pass
+
+
+def _dense(
+    table: Any,
+    source: Any,
+    b: Any,
+    step: Any,
+    listing: Any,
+    slot: Any,
+    first: Any,
+    last: Any,
+    total: Any,
+) -> None:
+    columns = min(last, table.weight.shape[1]) - first
+    where, values = listing.where[slot], listing.values[slot]
+    sum_rows(table.weight, where, values, listing.count[slot], first, columns, total, 0)
+
+
+def _sparse(
+    table: Any,
+    source: Any,
+    b: Any,
+    step: Any,
+    listing: Any,
+    slot: Any,
+    first: Any,
+    last: Any,
+    total: Any,
+) -> None:
+    where, values = listing.where[slot], listing.values[slot]
+    start, row, weight = table.start, table.row, table.weight
+    for k in range(listing.count[slot]):
+        element = where[k]
+        message = value_of(values, k)
+        for synapse in range(start[element], start[element + 1]):
+            total[row[synapse] - first] += weight[synapse] * message
+
+
+def value_of(values: Any, k: int) -> Any:
+    """The message; 1 for a spike."""
+    raise NotImplementedError
+
+
+@overload(value_of, strict=False, jit_options=INLINE)
+def _value_of(values: Any, k: Any) -> Any:
+    if values.dtype.name == "uint8":
+        return lambda values, k: 1
+    return lambda values, k: values[k]
+
+
+def _conv(
+    table: Any,
+    source: Any,
+    b: Any,
+    step: Any,
+    listing: Any,
+    slot: Any,
+    first: Any,
+    last: Any,
+    total: Any,
+) -> None:
+    """For each output position, the messages in its window in one list; then their rows."""
+    if listing.count[slot] == 0:
+        return
+    g = table.geometry
+    channels, height, width, groups, outs, out_width = g[0], g[1], g[2], g[3], g[4], g[5]
+    rows, columns, down, right, above, left = g[6], g[7], g[8], g[9], g[10], g[11]
+    apart, aside = g[12], g[13]
+    where, values, start = listing.where[slot], listing.values[slot], listing.start[slot]
+    merged, merged_values = listing.merged, listing.merged_values
+    group_outs, line = outs // groups, out_width * outs
+    nowhere, padded = table.weight.shape[0] - 1, table.weight.shape[1]
+    for out_y in range(first // line, last // line):
+        top = out_y * down - above
+        for out_x in range(out_width):
+            x0 = out_x * right - left
+            to = out_y * line + out_x * outs - first
+            for group in range(groups):
+                m = 0
+                for i in range(rows):
+                    y = top + i * apart
+                    if y < 0 or y >= height:
+                        continue
+                    if groups == 1 and aside == 1:  # the taps of a row lie side by side
+                        low, high = max(x0, 0), min(x0 + columns, width)
+                        if low < high:
+                            begin, end = start[y * width + low], start[y * width + high]
+                            plus = (i * columns - y * width - x0) * channels
+                            m = append(
+                                where, values, begin, end, plus, merged, merged_values, m
+                            )
+                        continue
+                    for j in range(columns):
+                        x = x0 + j * aside
+                        if 0 <= x < width:
+                            cell = (y * width + x) * groups + group
+                            plus = (i * columns + j - y * width - x) * channels
+                            begin, end = start[cell], start[cell + 1]
+                            m = append(
+                                where, values, begin, end, plus, merged, merged_values, m
+                            )
+                end_list(merged, merged_values, m, nowhere)
+                sum_rows(
+                    table.weight,
+                    merged,
+                    merged_values,
+                    m,
+                    0,
+                    padded,
+                    total,
+                    to + group * group_outs,
+                )
+
+
+def _scatter(
+    table: Any,
+    source: Any,
+    b: Any,
+    step: Any,
+    listing: Any,
+    slot: Any,
+    first: Any,
+    last: Any,
+    total: Any,
+) -> None:
+    """Each message to the outputs of all lines that see it."""
+    if listing.count[slot] == 0:
+        return
+    g = table.geometry
+    channels, height, width, outs, out_width, rows = g[0], g[1], g[2], g[4], g[5], g[6]
+    down, phases, above, apart = g[8], g[9], g[10], g[12]
+    where, values, start = listing.where[slot], listing.values[slot], listing.start[slot]
+    line = out_width * outs
+    top, bottom = first // line, last // line
+    low = max(top * down - above, 0)
+    high = min((bottom - 1) * down - above + (rows - 1) * apart + 1, height)
+    for y in range(low, high):
+        for k in range(start[y], start[y + 1]):
+            inside = np.uint32(where[k] - y * width * channels)
+            x = np.int64(inside // np.uint32(channels)) if channels > 1 else np.int64(inside)
+            channel = np.int64(inside) - x * channels
+            phase, tap, end = table.run[x, 0], table.run[x, 1], table.run[x, 2]
+            to = (table.run[x, 3] + tap) * outs - first
+            row, columns = channel * phases + phase, (end - tap) * outs
+            message = message_of(values, k, total)
+            for i in range(rows):
+                out_y = table.reach[y, i]
+                if top <= out_y < bottom:
+                    add_row(
+                        table.weight,
+                        row,
+                        tap * outs,
+                        columns,
+                        message,
+                        total,
+                        to + out_y * line,
+                    )
+                row += channels * phases
+
+
+def message_of(values: Any, k: int, total: Any) -> Any:
+    """The message in the type of the sums; 1 for a spike."""
+    raise NotImplementedError
+
+
+@overload(message_of, strict=False, jit_options=INLINE)
+def _message_of(values: Any, k: Any, total: Any) -> Any:
+    if values.dtype.name == "uint8":
+        one = total.dtype(1)
+        return lambda values, k, total: one
+    return lambda values, k, total: values[k]
+
+
+_ACCUMULATE = {
+    NoTable: _no_table,
+    DenseTable: _dense,
+    SparseTable: _sparse,
+    ConvTable: _conv,
+    ScatterTable: _scatter,
+}

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..trace import Stimulus
+from .arrays import multiply, overrun, plain, room, rows_of
 from .layout import Synapses
 from .messages import Listing, Messages, density, rearrange, take_in
 from .plan import Layer, Plan
@@ -31,14 +32,7 @@ SCATTER_BELOW = 6.0
 """Messages that one output of a convolution sees in a step, on the average, below which each
 message is carried to the outputs; above, each output looks for its messages."""
 READOUTS = {"count": 1, "last": 2, "mean": 4}
-_SPIKES = np.zeros((0, 0, 0), np.uint8)
 _NO_TABLE = NoTable(np.zeros((0, 0), np.int8))
-
-
-def _room(samples: int, rows: int, size: int, kind: Any) -> tuple[Array, Array]:
-    """Bits, and values where messages carry one."""
-    bits = np.zeros((samples, rows, -(-size // 64)), np.uint64)
-    return bits, _SPIKES if kind == np.uint8 else np.zeros((samples, rows, size), kind)
 
 
 class Batch:
@@ -66,7 +60,7 @@ class Batch:
             p.name: Counter() for p in plan.program.projections
         }
         self.rasters = {
-            name: _room(samples, plan.history[name] + chunk, size, plan.message_type(name))
+            name: room(samples, plan.history[name] + chunk, size, plan.message_type(name))
             for name, size in plan.sizes.items()
             if name not in frames
         }
@@ -93,12 +87,14 @@ class Batch:
         ]
         return Neurons(
             tuple(np.zeros((samples, size), number) for _ in layer.start),
+            np.concatenate(layer.start),
             layer.rows,
             np.zeros((samples, size) if counting else (0, 0), np.int32),
             np.zeros(samples, np.int64),
             np.zeros((3, samples if outputs else 0, size), self.plan.wide),
-            np.zeros((len(layer.model.ports), self.tile(layer) + 64), number),
+            np.zeros((len(layer.model.ports), self.tile(layer) + overrun(layer.fused)), number),
             np.zeros(self.tile(layer) + 64, layer.message),
+            np.zeros(self.tile(layer), np.uint8),
         )
 
     @staticmethod
@@ -118,18 +114,15 @@ class Batch:
             bits[:] = 0
         for counts in self.input_counts.values():
             counts[:] = 0
-        for name, neurons in self.neurons.items():
-            for state, start in zip(neurons.states, self.plan.layers[name].start, strict=True):
-                state[:] = start
-            for each in (neurons.counts, neurons.saturated, neurons.windows):
-                each[:] = 0
+        for neurons in self.neurons.values():
+            neurons.windows[:] = 0
 
     def show(self, stimulus: Stimulus) -> None:
         """The frames of the samples: what they bring is summed once."""
         for name in self.frames:
             size, kind = self.plan.sizes[name], self.plan.message_type(name)
-            shown = Messages(*_room(self.samples, 1, size, kind), 1)
-            given = _plain(stimulus.values[name], kind)[:, None]
+            shown = Messages(*room(self.samples, 1, size, kind), 1)
+            given = plain(stimulus.values[name], kind)[:, None]
             counts = self.input_counts[name]
             take_in(given, 0, 1, self.plan.orders[name].moves, 0, shown, counts)
             counts *= self.presented
@@ -157,7 +150,7 @@ class Batch:
             rows = max(min(stop, self.presented + 1) - first, 0)
             bits[:, history + rows :] = 0
             if rows:
-                given = _plain(stimulus.values[name], values.dtype)
+                given = plain(stimulus.values[name], values.dtype)
                 self._take(name, given, first - 1, rows)
 
     def feed(self, given: dict[str, Array], first: int) -> None:
@@ -221,6 +214,7 @@ class Batch:
             closes,
             self._readouts(name),
             layer.membrane,
+            first == 1,
         )
         advance(
             span,
@@ -281,7 +275,7 @@ class Batch:
             kernels = self.kernels[synapses.projection.name]
             if self._is_dense(synapses, source, first, stop):
                 kernels["dense"] += self.samples * (stop - first)
-                self._multiply(synapses, source, into, first, stop)
+                multiply(synapses, source, into, first, stop, self.plan.fixed)
             else:
                 kind, table = self._table(synapses, source, first, stop)
                 kernels[kind] += self.samples * (stop - first)
@@ -303,9 +297,9 @@ class Batch:
         table: Any = None,
     ) -> None:
         span = Span(first, stop, synapses.delay, synapses.lift, synapses.shift)
-        size = into.shape[2]
+        size = into.shape[2] + overrun(synapses)
         if size not in self.scratch:
-            self.scratch[size] = np.zeros(size + 64, self.plan.number)
+            self.scratch[size] = np.zeros(size, self.plan.number)
         listing = self._listing(synapses, source, 1)
         collect(
             span,
@@ -322,7 +316,7 @@ class Batch:
     ) -> tuple[str, Any]:
         """Which way around a convolution goes; its name in the run."""
         if synapses.scatter is not None:
-            low, high = _rows(synapses, source, first, stop)
+            low, high = rows_of(synapses, source, first, stop)
             size = self.plan.sizes[synapses.projection.source]
             share = density(source.bits, low, high, size) if low < high else 0.0
             if share * synapses.window < SCATTER_BELOW:
@@ -333,25 +327,12 @@ class Batch:
     def _is_dense(self, synapses: Synapses, source: Messages, first: int, stop: int) -> bool:
         if synapses.matrix is None:
             return False
-        low, high = _rows(synapses, source, first, stop)
+        low, high = rows_of(synapses, source, first, stop)
         if self.samples * (high - low) < DENSE_ROWS:
             return False
         size = self.plan.sizes[synapses.projection.source]
         limit = DENSE_GRADED_FROM if source.values.size else DENSE_FROM
         return bool(density(source.bits, low, high, size) >= limit)
-
-    def _multiply(
-        self, synapses: Synapses, source: Messages, into: Array, first: int, stop: int
-    ) -> None:
-        """All messages of the chunk times the matrix; exact, see layout.py."""
-        assert synapses.matrix is not None
-        low, high = _rows(synapses, source, first, stop)
-        sent = unpacked(source, low, high, self.plan.sizes[synapses.projection.source])
-        sums: Array = sent.astype(synapses.matrix.dtype) @ synapses.matrix
-        if self.plan.fixed:
-            sums = (sums.astype(np.int64) << synapses.lift) >> synapses.shift
-        row = low + source.first + 1 + synapses.delay - first
-        into[:, row : row + high - low] += sums.astype(into.dtype)
 
     def _listing(self, synapses: Synapses | None, source: Messages, group: int) -> Listing:
         """Scratch for what the kernels list; the same for every call with these synapses."""
@@ -373,27 +354,3 @@ class Batch:
                 np.zeros(window + 64 if weighted else 0, kind),
             )
         return found
-
-
-def _rows(synapses: Synapses, source: Messages, first: int, stop: int) -> tuple[int, int]:
-    """The rows of a source whose messages arrive in the steps from first to stop - 1."""
-    low = first - 1 - synapses.delay - source.first
-    return max(low, 0), min(low + stop - first, source.bits.shape[1])
-
-
-def unpacked(source: Messages, low: int, high: int, size: int) -> Array:
-    """The messages of some rows as an array (B, high - low, size)."""
-    sent = np.unpackbits(
-        np.ascontiguousarray(source.bits[:, low:high]).view(np.uint8),
-        axis=-1,
-        bitorder="little",
-    )[..., :size]
-    return np.where(sent, source.values[:, low:high], 0) if source.values.size else sent
-
-
-def _plain(values: Array, kind: Any) -> Array:
-    """Messages as the kernels take them: contiguous, writable, of one of three types."""
-    wanted = kind if kind != np.uint8 or values.dtype.itemsize == 1 else values.dtype
-    if wanted not in (np.uint8, np.int32, np.float64):
-        wanted = np.int32
-    return np.require(values, wanted, ["C", "W"])

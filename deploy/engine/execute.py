@@ -62,7 +62,7 @@ class Engine:
     ) -> None:
         self.program, self.memory, self.counting = program, memory, counting
         self.plan = Plan(program)
-        self._options: tuple[int, dict[str, Any]] = (0, {})
+        self._options: tuple[tuple[int, bool], dict[str, Any]] = ((-1, False), {})
         self._own = threading.local()
         self._loop: ClosedLoop | None = None
 
@@ -84,7 +84,7 @@ class Engine:
                 with these instead of the messages of each element.
         """
         sizes = self.sizes(stimulus, record)
-        options = self.options(self.program.run_steps(stimulus.steps))
+        options = self.options(self.program.run_steps(stimulus.steps), record)
         result = Result(self.plan, stimulus, record, fans)
         starts = range(0, stimulus.samples, sizes.samples)
 
@@ -144,18 +144,23 @@ class Engine:
         neurons = sum(p.size for p in self.program.populations)
         threads = threads_available() if samples * steps * neurons >= SERIAL else 1
         threads = min(threads, samples)
-        of_sample, of_step = self.bytes_needed()
+        of_sample, of_step, most = self.bytes_needed()
         chunk = 1 if record else int(np.clip(CACHED // of_step, min(LEAST_STEPS, steps), steps))
         budget = self.memory // threads
-        chunk = int(np.clip((budget - of_sample) // of_step, 1, chunk))
-        each = of_sample + chunk * of_step
-        batch = int(np.clip(min(CACHED, budget) // each, 1, BATCH_SAMPLES))
+        chunk = int(np.clip((budget - of_sample) // most, 1, chunk))
+        batch = min(
+            CACHED // (of_sample + chunk * of_step), budget // (of_sample + chunk * most)
+        )
+        batch = int(np.clip(batch, 1, BATCH_SAMPLES))
         parts = -(-samples // batch)
         parts = -(-parts // threads) * threads  # all threads end at about the same time
         return Sizes(max(-(-samples // parts), 1), chunk, threads)
 
-    def bytes_needed(self) -> tuple[int, int]:
-        """Memory for one sample, and on top of it for each step of a chunk."""
+    def bytes_needed(self) -> tuple[int, int, int]:
+        """Memory for a sample; on top of it for each step of a chunk; for each at the most.
+
+        The most is needed where messages are so dense that they go through a matrix product.
+        """
         number = np.dtype(self.plan.number).itemsize
         of_sample = of_step = 0
         for name, size in self.plan.sizes.items():
@@ -163,6 +168,7 @@ class Engine:
             row = size // 8 + 8 + (0 if kind == np.uint8 else kind.itemsize * size)
             of_step += row
             of_sample += row * self.plan.history[name] + 4 * size
+        most = 0
         outputs = {o.population for o in self.program.outputs}
         for name, layer in self.plan.layers.items():
             size = layer.population.size
@@ -171,18 +177,22 @@ class Engine:
             )
             if layer.others:
                 of_step += size * number * len(layer.model.ports)
-        return of_sample, of_step
+            elif layer.fused is not None and layer.fused.matrix is not None:
+                most += size * number
+        return of_sample, of_step, of_step + most
 
-    def options(self, steps: int) -> dict[str, Any]:
+    def options(self, steps: int, record: bool = False) -> dict[str, Any]:
         """The models' options for all steps; row t for step t."""
-        if self._options[0] < steps:
+        if self._options[0] != (steps, record):
             found = {}
             for name, layer in self.plan.layers.items():
                 update = layer.update
                 rows = [update.options(t) for t in range(steps + 1)]
                 table = np.array(rows, np.int64).reshape(steps + 1, -1)
+                if record and update.narrow:
+                    table[:, 2] = 1  # u is written although it keeps nothing of itself
                 found[name] = update.kernel(0, table)
-            self._options = steps, found
+            self._options = (steps, record), found
         return self._options[1]
 
     def _prepared(self, samples: int, chunk: int, frames: frozenset[str]) -> Batch:

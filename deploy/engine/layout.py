@@ -239,24 +239,26 @@ def _scatter(synapse: Conv2d, weight: Array, geometry: Array) -> ScatterTable | 
     _, out_height, out_width = synapse.output_shape
     stride, padding = synapse.stride[1], synapse.padding[1]
     taps = -(-columns // stride)
-    # (K_h, C_in, phases, taps, C_out)
-    table = np.zeros((rows, channels, stride, taps, outs), weight.dtype)
-    run = np.zeros((width, 4), np.int32)
-    for phase in range(min(stride, columns)):
-        own = weight[..., phase::stride][..., ::-1]  # the leftmost output sees the last tap
-        table[:, :, phase, : own.shape[-1]] = own.transpose(2, 1, 3, 0)
+    classes: dict[tuple[int, ...], int] = {}
+    run = np.zeros((width, 2), np.int32)
     for x in range(width):
-        right, phase = divmod(x + padding, stride)
-        count = len(range(phase, columns, stride))
-        left = right - count + 1
-        run[x] = phase, max(-left, 0), min(count, out_width - left), left
-    run[:, 2] = np.maximum(run[:, 1], run[:, 2])
+        # The taps through which a message at x reaches an output, the leftmost output first.
+        reached = [
+            j
+            for j in reversed(range(columns))
+            if (x + padding - j) % stride == 0 and 0 <= x + padding - j < out_width * stride
+        ]
+        leftmost = (x + padding - reached[0]) // stride if reached else 0
+        run[x] = classes.setdefault(tuple(reached), len(classes)), leftmost
+    table = np.zeros((rows, channels, len(classes), taps, outs), weight.dtype)
+    for chosen, place in classes.items():
+        table[:, :, place, : len(chosen)] = weight[..., list(chosen)].transpose(2, 1, 3, 0)
     source, tap = np.ogrid[:height, :rows]
-    place, rest = np.divmod(
+    line, rest = np.divmod(
         source + synapse.padding[0] - tap * synapse.dilation[0], synapse.stride[0]
     )
-    legal = (rest == 0) & (place >= 0) & (place < out_height)
-    reach = np.where(legal, place, -1).astype(np.int32)
+    legal = (rest == 0) & (line >= 0) & (line < out_height)
+    reach = np.where(legal, line, -1).astype(np.int32)
     return ScatterTable(table.reshape(-1, taps * outs), reach, run, geometry)
 
 

@@ -33,7 +33,11 @@ from .compiled import INLINE
 
 
 class CubaLifNarrow(NamedTuple):
-    """CubaLif in 32 bits; first: step of row 0 of steps: clear, subtract, keeps current."""
+    """CubaLif in 32 bits; steps: clear, subtract, whether u is kept.
+
+    A u that keeps nothing of itself need not be written, unless it is recorded. `first` is,
+    here and in the others, the step of row 0 of `steps`.
+    """
 
     first: int
     steps: Any
@@ -162,7 +166,8 @@ def cuba_lif_narrow(
         reset = np.int32(voltage - threshold[i]) if subtract else after[i]
         voltage = reset if spike else voltage
         sent[i] = spike
-        u[i] = current
+        if keeps:
+            u[i] = current
         v[i] = voltage
         highest = np.int32(max(highest, np.int32(abs(voltage))))
     clipped = 0

@@ -32,6 +32,7 @@ class Span(NamedTuple):
         window_first, window_stop: the steps in which outputs are read.
         readouts: sum of 1 (count messages), 2 (last membrane), 4 (sum of the membrane).
         membrane: which state an output reads.
+        fresh: whether the samples begin with the first of these steps.
     """
 
     first: int
@@ -47,6 +48,7 @@ class Span(NamedTuple):
     window_stop: int = 0
     readouts: int = 0
     membrane: int = 0
+    fresh: bool = False
 
 
 class Arriving(NamedTuple):
@@ -66,21 +68,25 @@ class Neurons(NamedTuple):
 
     Attributes:
         states: each (B, n).
+        start: (states, n), the states before step 1.
         rows: (k, n) parameters, see packing.py.
         counts: int32 (B, n), messages other than 0; (0, 0): not counted.
         saturated: int64 (B,), states that stood at the limit of 24 bits.
         windows: (3, B, n), what the outputs read: count, last, mean; (3, 0, 0): no output.
         total: (ports, tile + 64), scratch.
         sent: (tile + 64,), scratch: the messages of a tile.
+        tally: uint8 (tile,), scratch: how many messages in a group of steps.
     """
 
     states: Any
+    start: Any
     rows: Any
     counts: Any
     saturated: Any
     windows: Any
     total: Any
     sent: Any
+    tally: Any
 
 
 @kernel
@@ -110,12 +116,16 @@ def advance(
     samples, size = neurons.states[0].shape
     for b in range(samples):
         clipped = 0
+        if span.fresh:
+            neurons.saturated[b] = 0
         for first in range(span.first, span.stop, span.group):
             stop = min(first + span.group, span.stop)
             for t in range(first, stop):
                 prepare(table, source, b, t - 1 - span.delay, listing, t - first)
             for begin in range(0, size, span.tile):
                 end = min(begin + span.tile, size)
+                if span.fresh and first == span.first:
+                    restart(neurons, b, begin, end)
                 for t in range(first, stop):
                     lift = arrive(
                         span, table, source, arriving, neurons, listing, b, t, first, begin, end
@@ -132,6 +142,7 @@ def advance(
                         neurons.rows,
                     )
                     send(span, neurons, target, b, t, begin, end)
+                count(neurons, b, begin, end)
         neurons.saturated[b] += clipped
 
 
@@ -193,6 +204,27 @@ def shifted(total: Any, size: int, lift: int, shift: int) -> None:
 
 
 @register_jitable(forceinline=True)
+def restart(neurons: Any, b: int, begin: int, end: int) -> None:
+    """A tile as it is before step 1."""
+    for k in range(len(neurons.states)):
+        state, start = neurons.states[k][b, begin:end], neurons.start[k, begin:end]
+        for i in range(end - begin):
+            state[i] = start[i]
+    if neurons.counts.size:
+        neurons.counts[b, begin:end] = 0
+
+
+@register_jitable(forceinline=True)
+def count(neurons: Any, b: int, begin: int, end: int) -> None:
+    """Add what a tile sent in a group of steps, at most 255, to its counts."""
+    if neurons.counts.size:
+        counts, tally = neurons.counts[b, begin:end], neurons.tally
+        for i in range(end - begin):
+            counts[i] += np.int32(tally[i])
+            tally[i] = 0
+
+
+@register_jitable(forceinline=True)
 def send(span: Any, neurons: Any, target: Any, b: int, t: int, begin: int, end: int) -> None:
     """Write the messages of a tile, count them, and read what outputs read."""
     sent, size, row = neurons.sent, end - begin, t - target.first
@@ -202,9 +234,9 @@ def send(span: Any, neurons: Any, target: Any, b: int, t: int, begin: int, end: 
         target.bits[b, row, begin // 64 + w] = nonzero_bits(sent, w * 64)
     write(target.values, b, row, begin, size, sent)
     if neurons.counts.size:
-        counts = neurons.counts[b, begin:end]
+        tally = neurons.tally
         for i in range(size):
-            counts[i] += np.int32(sent[i] != 0)
+            tally[i] += np.uint8(sent[i] != 0)
     if span.readouts and span.window_first <= t < span.window_stop:
         if span.readouts & 1:
             for i in range(size):

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from ..reference import message_type
 from ..trace import Raster, Stimulus, Trace
-from .batch import READOUTS, Batch, unpacked
+from .arrays import unpacked
+from .batch import READOUTS, Batch
 from .messages import weigh
 from .plan import Plan
 
@@ -48,8 +49,9 @@ class Result:
             o.name: np.zeros((samples, plan.sizes[o.population]), plan.wide)
             for o in program.outputs
         }
+        kind: Any = np.int32 if fans is None else np.int64
         self.sums = {
-            name: np.zeros((samples, size if fans is None else fans[name].shape[1]), np.int64)
+            name: np.zeros((samples, size if fans is None else fans[name].shape[1]), kind)
             for name, size in plan.sizes.items()
         }
         self.saturated = {name: np.zeros(samples, np.int64) for name in plan.layers}
@@ -96,8 +98,11 @@ class Result:
                 continue
             if self.fans is not None:
                 weigh(counts, self.fans[name], sums[part])
+            elif inside and not isinstance(self.plan.orders[name].first, slice):
+                first = self.plan.orders[name].first
+                np.take(counts, first, axis=1, out=sums[part], mode="clip")
             else:
-                sums[part] = counts[:, self.plan.orders[name].first] if inside else counts
+                sums[part] = counts
         for name, saturated in self.saturated.items():
             saturated[part] = batch.neurons[name].saturated
         with self.lock:

@@ -63,15 +63,16 @@ class ScatterTable(NamedTuple):
     """The same convolution from the side of a message: the outputs that see it.
 
     With one group and no horizontal dilation, the outputs of one line that see a message
-    lie side by side, and so do the weights that they add.
+    lie side by side, and so do the weights that they add. All messages add equally many, with
+    zeros where fewer outputs see them: that costs less than a loop of unforeseen length.
 
     Attributes:
-        weight: (K_h * C_in * phases, taps * C_out); row (i * C_in + c) * phases + p holds, for
-            messages at x with (x + padding) modulo stride = p, the taps of kernel row i from
-            the leftmost output to the rightmost.
+        weight: (K_h * C_in * classes, taps * C_out); row (i * C_in + c) * classes + k holds
+            what channel c adds through kernel row i, from the leftmost output on, at the x
+            that are of class k.
         reach: int32 (H, K_h), the output line that a message reaches through a kernel row;
             -1: none.
-        run: int32 (W, 4): phase, first and last tap, leftmost output (before borders).
+        run: int32 (W, 2), the class of x and the leftmost output that sees it.
         geometry: as for ConvTable.
     """
 
@@ -323,7 +324,8 @@ def _scatter(
         return
     g = table.geometry
     channels, height, width, outs, out_width, rows = g[0], g[1], g[2], g[4], g[5], g[6]
-    down, phases, above, apart = g[8], g[9], g[10], g[12]
+    down, above, apart, length = g[8], g[10], g[12], table.weight.shape[1]
+    classes = table.weight.shape[0] // (rows * channels)
     where, values, start = listing.where[slot], listing.values[slot], listing.start[slot]
     line = out_width * outs
     top, bottom = first // line, last // line
@@ -334,23 +336,14 @@ def _scatter(
             inside = np.uint32(where[k] - y * width * channels)
             x = np.int64(inside // np.uint32(channels)) if channels > 1 else np.int64(inside)
             channel = np.int64(inside) - x * channels
-            phase, tap, end = table.run[x, 0], table.run[x, 1], table.run[x, 2]
-            to = (table.run[x, 3] + tap) * outs - first
-            row, columns = channel * phases + phase, (end - tap) * outs
+            row = channel * classes + table.run[x, 0]
+            to = table.run[x, 1] * outs - first
             message = message_of(values, k, total)
             for i in range(rows):
                 out_y = table.reach[y, i]
                 if top <= out_y < bottom:
-                    add_row(
-                        table.weight,
-                        row,
-                        tap * outs,
-                        columns,
-                        message,
-                        total,
-                        to + out_y * line,
-                    )
-                row += channels * phases
+                    add_row(table.weight, row, length, message, total, to + out_y * line)
+                row += channels * classes
 
 
 def message_of(values: Any, k: int, total: Any) -> Any:

@@ -205,23 +205,21 @@ add_rows_16 = _adder(16)
 
 
 @intrinsic
-def add_row(typing_context, table, row, column, columns, factor, total, to):
-    """total[to + o] += factor * table[row, column + o] for o < columns, a multiple of 16."""
-    signature = types.void(
-        table, types.intp, types.intp, types.intp, total.dtype, total, types.intp
-    )
+def add_row(typing_context, table, row, columns, factor, total, to):
+    """total[to + o] += factor * table[row, o] for o < columns, a multiple of 16."""
+    signature = types.void(table, types.intp, types.intp, total.dtype, total, types.intp)
 
     def generate(context, builder, signature, arguments):
         kinds = signature.args
-        table, row, column, columns, factor, total, to = arguments
+        table, row, columns, factor, total, to = arguments
         stored = context.get_value_type(kinds[0].dtype)
-        final = context.get_value_type(kinds[5].dtype)
-        floating = isinstance(kinds[5].dtype, types.Float)
+        final = context.get_value_type(kinds[4].dtype)
+        floating = isinstance(kinds[4].dtype, types.Float)
         vector = ir.VectorType(final, 16)
         rows = _array(context, builder, kinds[0], table)
         length = cgutils.unpack_tuple(builder, rows.shape)[1]
-        origin = builder.gep(rows.data, [builder.add(builder.mul(row, length), column)])
-        goal = builder.gep(_array(context, builder, kinds[5], total).data, [to])
+        origin = builder.gep(rows.data, [builder.mul(row, length)])
+        goal = builder.gep(_array(context, builder, kinds[4], total).data, [to])
         factors = _spread(builder, factor, 16)
 
         before = builder.block

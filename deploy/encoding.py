@@ -29,7 +29,7 @@ their clipped values."""
 CLIPPED_LIMIT = 0.01
 """Share of input values that may lie outside the calibrated range before it is an error."""
 
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**22
 """Most memory that the encoding itself takes, where a sample needs no more."""
 _COMPARED, _COMPUTED = 3, 32
 """Memory for each value while it is checked and encoded, beside what it is read into and ends
@@ -116,20 +116,26 @@ class Encoding:
 
     @contextmanager
     def encoder(self, start: int = 0) -> Iterator[Take]:
-        """A function that encodes the next samples, the first ones from `start` on."""
+        """A function that encodes the next samples, the first ones from `start` on.
+
+        Each call may overwrite what the one before it returned: fresh memory for every section
+        costs as much as filling it.
+        """
+        room: dict[str, Array] = {}
         with ExitStack() as stack:
             reads = [stack.enter_context(e.rows.reader(start)) for e in self.entries]
 
             def take(count: int) -> tuple[Stimulus, Array]:
-                values, clipped = {}, np.zeros(count, np.int64)
+                clipped = np.zeros(count, np.int64)
                 for entry, read in zip(self.entries, reads, strict=True):
-                    messages = np.empty((count, *entry.shape), entry.dtype)
-                    at_once = self._at_once(entry)
+                    name, at_once = entry.spec.name, self._at_once(entry)
+                    if name not in room or len(room[name]) < count:
+                        room[name] = np.empty((count, *entry.shape), entry.dtype)
                     for first in range(0, count, at_once):
                         block = slice(first, min(first + at_once, count))
                         part = read(block.stop - first)
-                        clipped[block] += _write(entry, part, messages[block])
-                    values[entry.spec.name] = messages
+                        clipped[block] += _write(entry, part, room[name][block])
+                values = {name: messages[:count] for name, messages in room.items()}
                 return Stimulus(values, self.steps), clipped
 
             yield take

@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 REMEDY = "write it with numpy.savez(path, x=samples, y=labels)"
 
 _SUFFIX = ".npy"
-_CHUNK = 2**20
+_CHUNK = 2**18
 """Bytes that are taken from a stream at once."""
 _TURNED = 2**24
 """Bytes of an array in Fortran order that are brought into C order at once."""

@@ -169,7 +169,8 @@ def arriving_bound(program: Program, population: Population) -> float:
 
 def _matrix(weight: Array, bound: float, table: DenseTable) -> Array | None:
     """The weights as a matrix whose products are exact, channels last; None where none is."""
-    most = np.abs(weight.astype(np.float64)).sum(axis=1).max(initial=0) * bound
+    largest = np.abs(weight.astype(np.float64)).sum(axis=1).max(initial=0)
+    most = largest * bound if largest else 0.0  # the bound may be infinite
     if weight.dtype.kind == "f":
         kind: Any = np.float64
     elif most < 2**24:

@@ -127,8 +127,8 @@ class Batch:
             take_in(given, 0, 1, self.plan.orders[name].moves, 0, shown, counts)
             counts *= self.presented
             for layer in self.plan.layers.values():
-                for synapses in (layer.fused, *layer.others):
-                    if synapses is not None and synapses.projection.source == name:
+                for synapses in layer.synapses:
+                    if synapses.projection.source == name:
                         self._add_constant(layer, synapses, shown)
 
     def _add_constant(self, layer: Layer, synapses: Synapses, shown: Messages) -> None:

@@ -30,7 +30,9 @@ Array = npt.NDArray[Any]
 MEMORY = 512 * 2**20
 """Bytes for the arrays of all batches that run side by side."""
 CACHED = 2**20
-"""Bytes of one batch that a core's cache should hold."""
+"""Bytes of the messages of one sample that a core's cache should hold."""
+BATCHED = 2**22
+"""Bytes of one batch: each call of a kernel has enough to do, and the last cache holds it."""
 BATCH_SAMPLES = 1024
 LEAST_STEPS = 16
 """Steps below which a chunk is not cut to fit the cache: states are loaded once a chunk."""
@@ -144,29 +146,33 @@ class Engine:
         neurons = sum(p.size for p in self.program.populations)
         threads = threads_available() if samples * steps * neurons >= SERIAL else 1
         threads = min(threads, samples)
-        of_sample, of_step, most = self.bytes_needed()
+        frames = _frames(stimulus)
+        of_sample, of_step, most = self.bytes_needed(frames)
         chunk = 1 if record else int(np.clip(CACHED // of_step, min(LEAST_STEPS, steps), steps))
         budget = self.memory // threads
         chunk = int(np.clip((budget - of_sample) // most, 1, chunk))
         batch = min(
-            CACHED // (of_sample + chunk * of_step), budget // (of_sample + chunk * most)
+            BATCHED // (of_sample + chunk * of_step), budget // (of_sample + chunk * most)
         )
         batch = int(np.clip(batch, 1, BATCH_SAMPLES))
         parts = -(-samples // batch)
         parts = -(-parts // threads) * threads  # all threads end at about the same time
         return Sizes(max(-(-samples // parts), 1), chunk, threads)
 
-    def bytes_needed(self) -> tuple[int, int, int]:
+    def bytes_needed(self, frames: frozenset[str] = frozenset()) -> tuple[int, int, int]:
         """Memory for a sample; on top of it for each step of a chunk; for each at the most.
 
         The most is needed where messages are so dense that they go through a matrix product.
+
+        Args:
+            frames: inputs whose messages are the same at every step.
         """
         number = np.dtype(self.plan.number).itemsize
         of_sample = of_step = 0
         for name, size in self.plan.sizes.items():
             kind = np.dtype(self.plan.message_type(name))
             row = size // 8 + 8 + (0 if kind == np.uint8 else kind.itemsize * size)
-            of_step += row
+            of_step += 0 if name in frames else row
             of_sample += row * self.plan.history[name] + 4 * size
         most = 0
         outputs = {o.population for o in self.program.outputs}
@@ -175,7 +181,10 @@ class Engine:
             of_sample += size * number * len(layer.start) + (
                 24 * size if name in outputs else 0
             )
-            if layer.others:
+            over_time = [s for s in layer.others if s.projection.source not in frames]
+            shown = [s for s in layer.synapses if s.projection.source in frames]
+            of_sample += size * number * len(shown)
+            if over_time or len(shown) > (len(layer.model.ports) == 1):
                 of_step += size * number * len(layer.model.ports)
             elif layer.fused is not None and layer.fused.matrix is not None:
                 most += size * number
@@ -214,7 +223,7 @@ class Engine:
     ) -> None:
         """One batch from the first step to the last, into its place in the result."""
         part = stimulus.part(start, start + sizes.samples)
-        frames = frozenset(n for n, v in stimulus.values.items() if v.ndim == 2)
+        frames = _frames(stimulus)
         batch = self._prepared(part.samples, sizes.steps, frames)
         batch.begin(part.steps)
         batch.show(part)
@@ -236,6 +245,11 @@ def execute(
 ) -> Trace:
     """Run all samples of a stimulus once; see `Engine.run`."""
     return Engine(program, memory=memory).run(stimulus, record=record, progress=progress)
+
+
+def _frames(stimulus: Stimulus) -> frozenset[str]:
+    """The inputs whose messages are the same at every step."""
+    return frozenset(name for name, values in stimulus.values.items() if values.ndim == 2)
 
 
 def threads_available() -> int:

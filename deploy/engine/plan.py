@@ -47,6 +47,11 @@ class Layer:
         return self.model.states(self.population.neuron).index(self.model.membrane)
 
     @property
+    def synapses(self) -> tuple[Synapses, ...]:
+        """All synapses into it."""
+        return (self.fused, *self.others) if self.fused is not None else self.others
+
+    @property
     def loops(self) -> bool:
         """Whether the fused synapses come from the population itself."""
         return self.fused is not None and _loops(self.fused)

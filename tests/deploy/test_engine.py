@@ -308,7 +308,8 @@ def test_little_memory_means_small_batches_and_few_steps_at_a_time(
     program, stimulus = random_case(seed)
     whole = execute(program, stimulus)
     monkeypatch.setattr(RUNNER, "LEAST_STEPS", 1)
-    of_sample, _, of_step = Engine(program).bytes_needed()
+    frames = frozenset(name for name, values in stimulus.values.items() if values.ndim == 2)
+    of_sample, _, of_step = Engine(program).bytes_needed(frames)
     for steps in (1, 2, 5):
         memory = of_sample + steps * of_step
         engine = Engine(program, memory=memory)

@@ -17,8 +17,8 @@ Array = npt.NDArray[Any]
 
 _BLOCK = 2**17
 """Messages that are converted to floating point in one go, which fit into a cache."""
-_EXACT = 2**53
-"""Whole numbers up to here are exact in float64, sums in any order included."""
+_EXACT: dict[int, type] = {2**24: np.float32, 2**53: np.float64}
+"""Whole numbers below are exact in that type, sums in any order included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +120,13 @@ def reduce(
 
 def _weighted(messages: Array, fan: Array, most: int) -> Array:
     """``messages @ fan`` in whole numbers, of messages up to `most`: by BLAS where exact."""
-    if most * float(fan.sum(axis=0).max()) >= _EXACT:
-        return np.asarray(messages @ fan.astype(np.int64))
+    bound = most * float(fan.sum(axis=0).max())
+    kind: Any = next((kind for limit, kind in _EXACT.items() if bound < limit), np.int64)
+    weights: Array = fan.astype(kind)
     sums = np.empty((len(messages), fan.shape[1]), np.int64)
     rows = max(1, _BLOCK // messages.shape[1])
     for first in range(0, len(messages), rows):
-        sums[first : first + rows] = messages[first : first + rows].astype(np.float64) @ fan
+        sums[first : first + rows] = messages[first : first + rows].astype(kind) @ weights
     return sums
 
 

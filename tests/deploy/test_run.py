@@ -151,14 +151,16 @@ def test_no_samples_are_refused() -> None:
         run(image_program(graded=False), np.zeros((0, 2, 3, 3), np.uint8))
 
 
-def test_sums_beyond_what_floating_point_holds_are_exact() -> None:
-    fan = np.array([[1.0, 2.0**52], [1.0, 1.0], [1.0, 3.0]])
-    messages = np.array([[3, 5, 0], [7, 0, 1]])
-    assert _weighted(messages, fan, 7).tolist() == [[8, 3 * 2**52 + 5], [8, 7 * 2**52 + 3]]
-    assert _weighted(messages, np.sqrt(fan) // 1, 7).tolist() == [
-        [8, 3 * 2**26 + 5],
-        [8, 7 * 2**26 + 1],
-    ]
+@pytest.mark.parametrize("bits", [10, 21, 22, 23, 24, 49, 50, 51, 52, 53, 60])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_sums_are_exact_in_every_kind_of_number(bits: int, dtype: Any) -> None:
+    """Odd sums on both sides of what float32 and float64 hold."""
+    fan = np.array([[1.0, 2.0**bits], [1.0, 1.0], [1.0, 3.0]])
+    messages = np.array([[3, 5, 0], [7, 0, 1]], dtype)
+    expected = [[8, 3 * 2**bits + 5], [8, 7 * 2**bits + 3]]
+    assert _weighted(messages, fan, 7).tolist() == expected
+    many = np.repeat(messages, 50_000, axis=0)  # more than a block
+    assert np.array_equal(_weighted(many, fan, 7), np.repeat(expected, 50_000, axis=0))
 
 
 def test_slow_executors_take_small_sections() -> None:

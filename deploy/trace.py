@@ -65,8 +65,8 @@ class Trace:
         outputs: output name -> (N, n_out): spike counts or membrane potentials in the
             Program's units; the mean readout of a `fixed` Program is the exact integer sum
             over the window.
-        messages: source name -> int32 or int64 (N, n): non-zero messages sent by each element of
-            the input and of each population over the executed steps.
+        messages: source name -> int32 or int64 (N, n): non-zero messages sent by each element
+            of the input and of each population over the executed steps.
         saturated: population -> int64 (N,): neuron steps in which v was clipped.
         executed_steps: steps executed for each sample.
         rasters: population -> Raster, where recording was asked for.

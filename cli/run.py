@@ -26,6 +26,9 @@ def run(
     engine: Annotated[
         str, typer.Option(help="fast, reference (plain NumPy) or lava (Lava's simulator).")
     ] = "fast",
+    device: Annotated[
+        str, typer.Option(help="cpu; or, for the fast engine, a GPU: cuda, cuda:1.")
+    ] = "cpu",
     samples: options.Samples = None,
     memory: options.Memory = "1GiB",
     resume: Annotated[
@@ -73,6 +76,7 @@ def run(
                 compiled,
                 given,
                 engine=engine,
+                device=device,
                 memory=limit,
                 timeout=timeout,
                 progress=lambda count: move(count / total, f"{count}/{total}"),

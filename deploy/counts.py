@@ -98,7 +98,10 @@ def reduce(
     """
     messages, synops, synops_all = {}, {}, {}
     for source, fan in fans.items():
-        sums = _weighted(trace.messages[source], fan, trace.executed_steps)
+        if source in trace.totals:
+            sums = trace.totals[source]
+        else:
+            sums = _weighted(trace.messages[source], fan, trace.executed_steps)
         messages[source] = sums[:, 0]
         leaving = [p.name for p in program.projections if p.source == source]
         for k, name in enumerate(leaving):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy.typing as npt
 
 from ..errors import UsageError
 from .neurons.models import model_of
 from .program import Program
 from .trace import Stimulus, Trace
+
+Fans = Mapping[str, npt.NDArray[Any]] | None
 
 SECTION_SAMPLES = 1024
 """Most samples between two moments at which a run can be continued."""
@@ -29,22 +33,32 @@ class Executor(Protocol):
         *,
         record: bool = False,
         progress: Callable[[int], None] | None = None,
+        fans: Fans = None,
     ) -> Trace:
-        """Run all samples; `progress` is called with how many are finished."""
+        """Run all samples; `progress` is called with how many are finished.
+
+        Where `fans` are given, source -> weights (n, k) of its elements, the trace may hold the
+        weighted totals of the messages instead of the messages.
+        """
 
 
 class Make(Protocol):
     """Prepares a Program to be run."""
 
-    def __call__(self, program: Program, *, memory: int, timeout: float | None) -> Executor:
+    def __call__(
+        self, program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
+    ) -> Executor:
         """An executor that takes about that many bytes beside stimulus and trace.
 
-        The timeout, in seconds for a section, holds for Lava only.
+        The timeout, in seconds for a section, holds for Lava only; a device other than "cpu"
+        for the fast engine only. Raises UsageError for another, MissingDependency.
         """
 
 
 class _Fast:
-    def __init__(self, program: Program, *, memory: int, timeout: float | None) -> None:
+    def __init__(
+        self, program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
+    ) -> None:
         from .engine import Engine
 
         self.run = Engine(program, memory=memory).run
@@ -53,11 +67,35 @@ class _Fast:
         return SECTION_SAMPLES
 
 
+class _Gpu:
+    def __init__(
+        self, program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
+    ) -> None:
+        from .gpu import GpuEngine
+
+        # Its memory is its own: most of what is free there.
+        self.engine = GpuEngine(program, device)
+
+    def samples_at_once(self, steps: int) -> int:
+        return SECTION_SAMPLES
+
+    def run(
+        self,
+        stimulus: Stimulus,
+        *,
+        record: bool = False,
+        progress: Callable[[int], None] | None = None,
+        fans: Fans = None,
+    ) -> Trace:
+        return self.engine.run(stimulus, record=record, progress=progress)
+
+
 @dataclass(frozen=True, slots=True)
 class _Reference:
     program: Program
     memory: int
     timeout: float | None = None
+    device: str = "cpu"
 
     def samples_at_once(self, steps: int) -> int:
         # int64 or float64: the currents of all steps to come, and what a step computes.
@@ -72,6 +110,7 @@ class _Reference:
         *,
         record: bool = False,
         progress: Callable[[int], None] | None = None,
+        fans: Fans = None,
     ) -> Trace:
         from .reference import execute
 
@@ -82,7 +121,9 @@ class _Reference:
 
 
 class _Lava:
-    def __init__(self, program: Program, *, memory: int, timeout: float | None) -> None:
+    def __init__(
+        self, program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
+    ) -> None:
         from .lava.environment import require_lava
 
         require_lava()
@@ -97,6 +138,7 @@ class _Lava:
         *,
         record: bool = False,
         progress: Callable[[int], None] | None = None,
+        fans: Fans = None,
     ) -> Trace:
         from .lava import execute
 
@@ -119,10 +161,22 @@ def _synapses(program: Program) -> int:
 EXECUTORS: dict[str, Make] = {"fast": _Fast, "reference": _Reference, "lava": _Lava}
 
 
-def executor(engine: str) -> Make:
-    """How the executor of that name is made. Raises UsageError for an unknown one."""
+def executor(engine: str, device: str = "cpu") -> Make:
+    """How the executor of that name is made.
+
+    Raises:
+        UsageError: unknown, or an engine that runs on no such device.
+    """
     if engine not in EXECUTORS:
         raise UsageError(
             f"there is no engine {engine!r}", remedy="use one of " + ", ".join(EXECUTORS)
         )
-    return EXECUTORS[engine]
+    if device == "cpu":
+        return EXECUTORS[engine]
+    if engine != "fast":
+        raise UsageError(
+            f"the engine {engine!r} runs on the CPU alone, not on {device!r}",
+            where="--device",
+            remedy="use --engine fast, or leave --device out",
+        )
+    return _Gpu

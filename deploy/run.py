@@ -45,6 +45,7 @@ class Run:
         labels: class numbers of the first output, or None.
         provenance: JSON values: command, files and hashes.
         recorded: every message and state of every element, where asked for.
+        device: "cpu", or the GPU it ran on.
     """
 
     program: Program
@@ -54,6 +55,7 @@ class Run:
     labels: Array | None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     recorded: Trace | None = None
+    device: str = "cpu"
 
     @property
     def samples(self) -> int:
@@ -104,6 +106,7 @@ class Run:
         return {
             "format": FORMAT,
             "engine": self.engine,
+            "device": self.device,
             "precision": program.precision,
             "target": program.target,
             "samples": self.samples,
@@ -204,6 +207,7 @@ def run(
     y: Array | None = None,
     *,
     engine: str = "fast",
+    device: str = "cpu",
     memory: int = MEMORY,
     record: bool = False,
     timeout: float | None = None,
@@ -219,6 +223,7 @@ def run(
             inputs a mapping from their names.
         y: class numbers (N,), where known and not in the file.
         engine: "fast", "reference" or "lava".
+        device: "cpu", or for the fast engine a GPU: "cuda", "cuda:1".
         memory: bytes for the samples being run and all that comes of them, beside the Program
             itself; half of them are the executor's own.
         record: keep every spike and state; then all samples are one section, whatever their
@@ -231,10 +236,11 @@ def run(
     Raises:
         DataError: the samples do not fit the network.
         FileError: a file is damaged, or a section cannot be kept.
-        UsageError: unknown engine, or the memory does not hold one sample.
-        MissingDependency, LavaError, LavaTimeout: engine "lava" only.
+        UsageError: unknown engine or device, or the memory does not hold one sample.
+        MissingDependency: Lava, or torch for a GPU, is not installed.
+        LavaError, LavaTimeout: engine "lava" only.
     """
-    make = executor(engine)
+    make = executor(engine, device)
     if timeout is not None and timeout <= 0:
         raise UsageError(
             f"a timeout of {timeout:g} s leaves no time", remedy="use --timeout 1 or more"
@@ -246,7 +252,7 @@ def run(
     encoding = encoding_of(program, data, memory // SCRATCH_SHARE)
     finished = list(partial.finished) if partial else []
     started = time.perf_counter()
-    prepared = make(program, memory=memory // 2, timeout=timeout)
+    prepared = make(program, memory=memory // 2, timeout=timeout, device=device)
     spent = time.perf_counter() - started
     size = data.samples if record else _section_size(program, encoding, prepared, memory)
     encoding.check()
@@ -257,7 +263,9 @@ def run(
         nonlocal trace
         told = None if progress is None else lambda count: progress(done + count)
         started = time.perf_counter()
-        result = prepared.run(stimulus, record=record, progress=told)
+        result = prepared.run(
+            stimulus, record=record, progress=told, fans=None if record else fans
+        )
         seconds = spent + time.perf_counter() - started
         trace = result if record else None
         return reduce(program, fans, result, clipped, seconds)
@@ -273,7 +281,14 @@ def run(
             if partial and done < data.samples:
                 partial.save(counts)
     return Run(
-        program, engine, encoding.steps, join(finished), data.y, dict(provenance or {}), trace
+        program,
+        engine,
+        encoding.steps,
+        join(finished),
+        data.y,
+        dict(provenance or {}),
+        trace,
+        device,
     )
 
 

@@ -136,6 +136,7 @@ class Batch:
         first = 2 + synapses.delay
         if synapses.taken.size:
             shown = self._turned(synapses, shown)
+        self.kernels[synapses.projection.name]["frame"] += self.samples
         self._collect(synapses, shown, sums, first, first + 1)
         self.constant.setdefault(layer.population.name, []).append((synapses, sums[:, 0]))
 

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+from numba import config, njit
+
+from ...errors import UsageError
 
 SOURCES = (
     *("compiled.py", "vectors.py", "messages.py", "arithmetic.py", "synapse_kernels.py"),
@@ -33,9 +35,20 @@ def kernel(function: Callable[..., Any]) -> Any:
 
     numba holds kept code for fresh as long as the file of the function itself is unchanged.
     These kernels call functions of other files, so that all of them count here.
+
+    Raises:
+        UsageError: numba's compiler is switched off.
     """
-    compiled = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
-    kept = compiled._cache
-    if hasattr(kept, "_cache_file"):  # none where no folder for it can be written
-        kept._cache_file._source_stamp = (kept._cache_file._source_stamp, _stamp())
+    if config.DISABLE_JIT:
+        raise UsageError(
+            "NUMBA_DISABLE_JIT is set: without its compiler the fast engine cannot run",
+            remedy="unset it, or use --engine reference",
+        )
+    options = {"nogil": True, "error_model": "numpy", "_nrt": False}
+    try:
+        compiled = njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder can be written: each process compiles anew
+        return njit(**options)(function)
+    kept = compiled._cache._cache_file
+    kept._source_stamp = (kept._source_stamp, _stamp())
     return compiled

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,3 +165,31 @@ def test_convolutions_of_every_geometry_from_both_sides(place: int, rate: float)
         assert kind == "event"
     elif not 4 < window < 8:
         assert kind == ("scatter" if window < 6 else "gather")
+
+
+def test_where_nothing_can_be_kept_the_kernels_are_compiled_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_folder(*arguments: Any) -> None:
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr("numba.core.dispatcher.FunctionCache", no_folder)
+    assert compiled.kernel(lambda x: x + 1)(1) == 2
+
+
+def test_without_numbas_compiler_the_engine_says_so() -> None:
+    script = (
+        "from slipway.errors import UsageError\n"
+        "try:\n    import slipway.deploy.engine\n"
+        "except UsageError as error:\n    print(error.problems[0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+    )
+    assert done.stdout == (
+        "NUMBA_DISABLE_JIT is set: without its compiler the fast engine cannot run\n"
+        "  to do: unset it, or use --engine reference\n"
+    )

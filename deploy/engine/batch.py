@@ -14,7 +14,7 @@ from .layout import Synapses
 from .messages import Listing, Messages, density, rearrange, take_in
 from .plan import Layer, Plan
 from .population_kernels import Arriving, Neurons, Span, advance, collect
-from .synapse_kernels import NoTable
+from .synapse_kernels import no_table
 
 Array = npt.NDArray[Any]
 
@@ -32,7 +32,6 @@ SCATTER_BELOW = 6.0
 """Messages that one output of a convolution sees in a step, on the average, below which each
 message is carried to the outputs; above, each output looks for its messages."""
 READOUTS = {"count": 1, "last": 2, "mean": 4}
-_NO_TABLE = NoTable(np.zeros((0, 0), np.int8))
 
 
 class Batch:
@@ -76,6 +75,7 @@ class Batch:
         self.turned: dict[int, tuple[Array, Array]] = {}
         self.scratch: dict[int, Array] = {}
         self.nothing = {k: np.zeros((k, 0, 0, 0), plan.number) for k in (1, 2)}
+        self.no_table = no_table(plan.number)
         self.no_current = np.zeros((0, 0), plan.number)
         self.first = 1  # the step that the row behind the history holds
         self.presented = 0
@@ -188,7 +188,7 @@ class Batch:
 
     def _advance(self, layer: Layer, first: int, stop: int, window: Any, options: Any) -> None:
         name, fused = layer.population.name, layer.fused
-        table, source, turns = _NO_TABLE, self.messages(name), self.tile(layer)
+        table, source, turns = self.no_table, self.messages(name), self.tile(layer)
         rest = list(layer.others)
         if fused is not None and fused.projection.source not in self.frames:
             source = self._source(fused)
@@ -199,7 +199,7 @@ class Batch:
                 self.kernels[fused.projection.name][kind] += self.samples * (stop - first)
         constant, from_step, to_step = self._constant(layer, rest)
         collected = self._collected(layer, rest, first, stop)
-        has_table = table is not _NO_TABLE and fused is not None
+        has_table = table is not self.no_table and fused is not None
         opens, closes = window.get(name, (0, 0))
         span = Span(
             first,

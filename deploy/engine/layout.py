@@ -14,7 +14,7 @@ from ..program import Input, Population, Program, Projection
 from ..synapses.conv2d import Conv2d
 from ..synapses.dense import Dense
 from ..synapses.sparse import Sparse
-from .synapse_kernels import ConvTable, DenseTable, ScatterTable, SparseTable
+from .synapse_kernels import DENSE, GATHER, SCATTER, SPARSE, Table
 
 Array = npt.NDArray[Any]
 NOWHERE = np.zeros(0, np.int32)
@@ -99,7 +99,7 @@ class Synapses:
     window: int = 0
     line: int = 0
     matrix: Array | None = None
-    scatter: ScatterTable | None = None
+    scatter: Table | None = None
 
 
 def prepare(
@@ -167,7 +167,7 @@ def arriving_bound(program: Program, population: Population) -> float:
     return float(total)
 
 
-def _matrix(weight: Array, bound: float, table: DenseTable) -> Array | None:
+def _matrix(weight: Array, bound: float, table: Table) -> Array | None:
     """The weights as a matrix whose products are exact, channels last; None where none is."""
     largest = np.abs(weight.astype(np.float64)).sum(axis=1).max(initial=0)
     most = largest * bound if largest else 0.0  # the bound may be infinite
@@ -193,7 +193,7 @@ def _padded(weight: Array, rows: int) -> Array:
 def _dense(synapse: Dense, weight: Array, source: Order, target: Order) -> dict[str, Any]:
     rows = -(-synapse.in_size // 64) * 64  # the kernels count in words of bits
     return {
-        "table": DenseTable(_padded(weight[target.last][:, source.last].T, rows)),
+        "table": Table(DENSE, _padded(weight[target.last][:, source.last].T, rows)),
         "line": 1,
     }
 
@@ -204,7 +204,11 @@ def _sparse(synapse: Sparse, weight: Array, source: Order, target: Order) -> dic
     order = np.lexsort((row, column))
     start = np.zeros(synapse.in_size + 1, np.int64)
     np.cumsum(np.bincount(column, minlength=synapse.in_size), out=start[1:])
-    return {"table": SparseTable(start, row[order].astype(np.int32), weight[order])}
+    return {
+        "table": Table(
+            SPARSE, weight[order][None], start=start, row=row[order].astype(np.int32)
+        )
+    }
 
 
 def _conv2d(synapse: Conv2d, weight: Array, source: Order, target: Order) -> dict[str, Any]:
@@ -219,7 +223,7 @@ def _conv2d(synapse: Conv2d, weight: Array, source: Order, target: Order) -> dic
         *(*synapse.stride, *synapse.padding, *synapse.dilation),
     )
     rows = np.ascontiguousarray(taps).reshape(-1, outs // groups)
-    table = ConvTable(_padded(rows, len(rows)), np.array(geometry, np.int64))
+    table = Table(GATHER, _padded(rows, len(rows)), np.array(geometry, np.int64))
     return {
         "table": table,
         "scatter": _scatter(synapse, weight, table.geometry),
@@ -231,7 +235,7 @@ def _conv2d(synapse: Conv2d, weight: Array, source: Order, target: Order) -> dic
     }
 
 
-def _scatter(synapse: Conv2d, weight: Array, geometry: Array) -> ScatterTable | None:
+def _scatter(synapse: Conv2d, weight: Array, geometry: Array) -> Table | None:
     """The convolution from the side of a message, where whole blocks lie side by side."""
     outs, channels, rows, columns = weight.shape
     if synapse.groups > 1 or synapse.dilation[1] > 1 or outs % BLOCK:
@@ -260,7 +264,7 @@ def _scatter(synapse: Conv2d, weight: Array, geometry: Array) -> ScatterTable | 
     )
     legal = (rest == 0) & (line >= 0) & (line < out_height)
     reach = np.where(legal, line, -1).astype(np.int32)
-    return ScatterTable(table.reshape(-1, taps * outs), reach, run, geometry)
+    return Table(SCATTER, table.reshape(-1, taps * outs), geometry, reach, run)
 
 
 def _inverse(places: Array) -> Array:

@@ -5,14 +5,15 @@ states, int32 at `fixed` (computed in int64) and float64 at `float`.
 What a large network consists of has a kernel of its own that computes in 32 bits, where
 packing.py has proven that they hold.
 
-    update(options, t, total, lift, states, b, tile, sent, rows)
+    update(options, t, total, lift, states, place, sent, rows)
 
-takes the neurons tile[0] to tile[1] - 1 of sample b through step t and returns how many of
-their states stood at the limit of 24 bits:
+takes the neurons begin to end - 1 of sample b through step t and returns how many of their
+states stood at the limit of 24 bits:
 
     options     the model and its whole numbers for each step, see `Options`
     total       (ports, tile), what arrives
     lift        bits by which that must be shifted to the left (one port only)
+    place       (b, begin, end)
     states      the model's states, arrays (B, n), in the model's order
     sent        (tile + 64,), the messages of this step: uint8 for spikes, else as the states
     rows        (k, n), the parameters as packing.py packs them
@@ -25,7 +26,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from numba.extending import overload
 
 from ..neurons.arithmetic import STATE_SHIFT
 from .arithmetic import LIMIT, at_limit, bounded, lifted, lowered, scaled, scaled_narrow
@@ -93,15 +94,7 @@ class FirstSpikeKernel(NamedTuple):
 
 
 def update(
-    options: Any,
-    t: int,
-    total: Any,
-    lift: int,
-    states: Any,
-    b: int,
-    tile: Any,
-    sent: Any,
-    rows: Any,
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> int:
     """See the module."""
     raise NotImplementedError
@@ -109,45 +102,21 @@ def update(
 
 @overload(update, strict=False, jit_options=INLINE)
 def _update(
-    options: Any,
-    t: Any,
-    total: Any,
-    lift: Any,
-    states: Any,
-    b: Any,
-    tile: Any,
-    sent: Any,
-    rows: Any,
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> Any:
-    step = STEPS[options.instance_class]
-
-    def through(
-        options: Any,
-        t: Any,
-        total: Any,
-        lift: Any,
-        states: Any,
-        b: Any,
-        tile: Any,
-        sent: Any,
-        rows: Any,
-    ) -> Any:
-        option = options.steps[t - options.first]
-        return step(option, total, lift, states, b, tile, sent, rows)
-
-    return through
+    return STEPS[options.instance_class]
 
 
-@register_jitable
 def cuba_lif_narrow(
-    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> int:
     """CubaLif without refractory period in 32 bits, which packing.py has proven to hold.
 
     Rows: what u keeps, what v keeps, bias, threshold, v after a spike.
     """
-    clear, subtract, keeps = option[0], option[1], option[2]
-    begin, end = tile
+    whole = options.steps[t - options.first]
+    clear, subtract, keeps = whole[0], whole[1], whole[2]
+    b, begin, end = place
     u, v = states[0][b, begin:end], states[1][b, begin:end]
     kept_u, kept_v, bias = rows[0, begin:end], rows[1, begin:end], rows[2, begin:end]
     arriving, threshold, after = total[0], rows[3, begin:end], rows[4, begin:end]
@@ -177,18 +146,19 @@ def cuba_lif_narrow(
     return clipped
 
 
-@register_jitable
 def cuba_lif(
-    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> int:
     """CubaLif with any reset; with a refractory period there is a third state.
 
     Rows: as for the narrow one.
     """
-    clear, subtract, refractory = option[0], option[1], option[2]
+    b, begin, end = place
+    whole = options.steps[t - options.first]
+    clear, subtract, refractory = whole[0], whole[1], whole[2]
     arriving, clipped = total[0], 0
-    for i in range(tile[1] - tile[0]):
-        n = tile[0] + i
+    for i in range(end - begin):
+        n = begin + i
         u, v = states[0][b, n], states[1][b, n]
         resting = len(states) > 2 and states[-1][b, n] > 0
         if clear:
@@ -214,14 +184,14 @@ def cuba_lif(
     return clipped
 
 
-@register_jitable
 def ternary_lif(
-    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> int:
     """TernaryLif. Rows: what u keeps, what v keeps, bias, high and low threshold."""
+    b, begin, end = place
     (u, v), arriving, clipped = states, total[0], 0
-    for i in range(tile[1] - tile[0]):
-        n = tile[0] + i
+    for i in range(end - begin):
+        n = begin + i
         current = scaled(u[b, n], rows[0, n]) + lifted(arriving[i], STATE_SHIFT + lift)
         voltage = bounded(scaled(v[b, n], rows[1, n]) + current + rows[2, n])
         message = int(voltage > rows[3, n]) - int(voltage < rows[4, n])
@@ -234,17 +204,17 @@ def ternary_lif(
     return clipped
 
 
-@register_jitable
 def adaptive_lif(
-    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> int:
     """AdaptiveLif.
 
     Rows: what i, v, theta and r keep, bias, resting threshold, what a spike adds to theta.
     """
+    b, begin, end = place
     (i_state, v, theta, r), arriving, clipped = states, total[0], 0
-    for i in range(tile[1] - tile[0]):
-        n = tile[0] + i
+    for i in range(end - begin):
+        n = begin + i
         current = scaled(i_state[b, n], rows[0, n]) + lifted(arriving[i], STATE_SHIFT + lift)
         voltage = bounded(scaled(v[b, n], rows[1, n]) + current + rows[4, n])
         resting = rows[5, n]
@@ -263,17 +233,18 @@ def adaptive_lif(
     return clipped
 
 
-@register_jitable
 def sigma_delta(
-    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> int:
     """SigmaDelta, exact. Rows: bias, threshold, ceiling."""
+    b, begin, end = place
     (sigma, known), arriving = states, total[0]
-    accumulate, relu, exponent = option[0], option[1], option[2]
-    input_exponent, sends = option[3], option[4]
+    whole = options.steps[t - options.first]
+    accumulate, relu, exponent = whole[0], whole[1], whole[2]
+    input_exponent, sends = whole[3], whole[4]
     half = (1 << exponent) >> 1
-    for i in range(tile[1] - tile[0]):
-        n = tile[0] + i
+    for i in range(end - begin):
+        n = begin + i
         value = lifted(arriving[i], input_exponent + lift)
         if accumulate:
             value += sigma[b, n]
@@ -291,16 +262,17 @@ def sigma_delta(
     return 0
 
 
-@register_jitable
 def sigma_delta_lossy(
-    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> int:
     """SigmaDelta as stock Lava has it. Rows as for the exact one."""
+    b, begin, end = place
     (sigma, activation, residue), arriving = states, total[0]
-    accumulate, relu, exponent = option[0], option[1], option[2]
-    input_exponent, sends = option[3], option[4]
-    for i in range(tile[1] - tile[0]):
-        n = tile[0] + i
+    whole = options.steps[t - options.first]
+    accumulate, relu, exponent = whole[0], whole[1], whole[2]
+    input_exponent, sends = whole[3], whole[4]
+    for i in range(end - begin):
+        n = begin + i
         value = lifted(arriving[i], input_exponent + lift)
         if accumulate:
             value += sigma[b, n]
@@ -316,15 +288,16 @@ def sigma_delta_lossy(
     return 0
 
 
-@register_jitable
 def resonator(
-    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> int:
     """Resonator. Rows: cosine, sine, threshold, imaginary part after a spike."""
+    b, begin, end = place
     (real, imaginary), clipped = states, 0
-    resets, exponent = option[0], option[1]
-    for i in range(tile[1] - tile[0]):
-        n = tile[0] + i
+    whole = options.steps[t - options.first]
+    resets, exponent = whole[0], whole[1]
+    for i in range(end - begin):
+        n = begin + i
         cosine, sine, before = rows[0, n], rows[1, n], imaginary[b, n]
         x = scaled(real[b, n], cosine) - scaled(before, sine)
         y = scaled(real[b, n], sine) + scaled(before, cosine)
@@ -344,15 +317,16 @@ def resonator(
     return clipped
 
 
-@register_jitable
 def first_spike(
-    option: Any, total: Any, lift: int, states: Any, b: int, tile: Any, sent: Any, rows: Any
+    options: Any, t: Any, total: Any, lift: Any, states: Any, place: Any, sent: Any, rows: Any
 ) -> int:
     """FirstSpike. Rows: slope, threshold."""
+    b, begin, end = place
     (u, v, spiked), arriving, clipped = states, total[0], 0
-    collects, rises = option[0], option[1]
-    for i in range(tile[1] - tile[0]):
-        n = tile[0] + i
+    whole = options.steps[t - options.first]
+    collects, rises = whole[0], whole[1]
+    for i in range(end - begin):
+        n = begin + i
         current = u[b, n] + lifted(arriving[i], lift)
         u[b, n] = current
         spike = False

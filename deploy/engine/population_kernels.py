@@ -104,7 +104,7 @@ def advance(
 
     Args:
         span: which steps.
-        table: the synapses of one projection into port 0, or NoTable.
+        table: the synapses of one projection into port 0, or none.
         source: Messages of its source; those of the population itself for a loop, which
             needs groups of one step and one tile.
         arriving: what other projections bring.
@@ -128,7 +128,7 @@ def advance(
                     restart(neurons, b, begin, end)
                 for t in range(first, stop):
                     lift = arrive(
-                        span, table, source, arriving, neurons, listing, b, t, first, begin, end
+                        span, table, arriving, neurons, listing, b, t, first, begin, end
                     )
                     clipped += update(
                         options,
@@ -136,8 +136,7 @@ def advance(
                         neurons.total,
                         lift,
                         neurons.states,
-                        b,
-                        (begin, end),
+                        (b, begin, end),
                         neurons.sent,
                         neurons.rows,
                     )
@@ -150,7 +149,6 @@ def advance(
 def arrive(
     span: Any,
     table: Any,
-    source: Any,
     arriving: Any,
     neurons: Any,
     listing: Any,
@@ -163,7 +161,7 @@ def arrive(
     """Sum up all currents of one step and tile; by how many bits they still must be lifted."""
     total = neurons.total[0]
     total[:] = 0
-    accumulate(table, source, b, t - 1 - span.delay, listing, t - first, begin, end, total)
+    accumulate(table, listing, t - first, begin, end, total)
     alone = not arriving.collected.shape[2] and not arriving.constant.size
     if alone and not span.shift:
         return span.lift
@@ -272,7 +270,7 @@ def collect(
             if prepare(table, source, b, step, listing, 0) == 0:
                 continue
             total[:] = 0
-            accumulate(table, source, b, step, listing, 0, 0, size, total)
+            accumulate(table, listing, 0, 0, size, total)
             if span.lift or span.shift:
                 shifted(total, size, span.lift, span.shift)
             target = into[b, t - span.first]

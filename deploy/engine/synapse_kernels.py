@@ -1,12 +1,13 @@
 """The synapses' loops: the listed messages of one step, summed into the neurons of a tile.
 
-Every form of synapses has the same function, chosen by the type of its table:
+All forms of synapses share one type of table, so that one compiled kernel serves them all:
 
-    accumulate(table, source, b, step, listing, slot, first, last, total)
+    prepare(table, source, b, step, listing, slot)
+    accumulate(table, listing, slot, first, last, total)
 
-adds to total[0: last - first] what the messages in that slot of the listing bring to the
-neurons first to last - 1, before any shift. Messages that are zero cost nothing: the work
-follows the spikes.
+The first lists the messages of a step, the second adds to total[0: last - first] what they
+bring to the neurons first to last - 1, before any shift. Messages that are zero cost nothing:
+the work follows the spikes.
 """
 
 from __future__ import annotations
@@ -14,80 +15,98 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba.extending import overload, register_jitable
 
 from .compiled import INLINE
 from .messages import append, end_list, find_cells, list_messages
 from .vectors import ROWS_AT_ONCE, add_row, add_rows_16, add_rows_32, add_rows_64
 
-
-class NoTable(NamedTuple):
-    """Nothing arrives but what was collected before."""
-
-    weight: Any
+NOTHING, DENSE, SPARSE, GATHER, SCATTER = range(5)
+"""Kinds of tables."""
 
 
-class DenseTable(NamedTuple):
-    """Row i of the weights is what a message of element i adds.
+class Table(NamedTuple):
+    """Synapses of one projection; what a kind does not need is empty.
 
     Attributes:
-        weight: (n_in rounded up to 64, and a row of zeros; n_out rounded up to 16).
+        kind: NOTHING: what arrives was collected before.
+
+            DENSE: row i of the weights is what a message of element i adds.
+
+            SPARSE: the synapses of element i lie from start[i] to start[i + 1] - 1.
+
+            GATHER: a convolution from the side of an output; row (i K_w + j) C_in + c is what
+            channel c adds through tap (i, j) to the outputs of its group.
+
+            SCATTER: a convolution from the side of a message, with one group and no horizontal
+            dilation. The outputs of one line that see a message lie side by side, and so do the
+            weights that they add: row (i C_in + c) classes + k holds what channel c adds
+            through kernel row i, from the leftmost output on, at the x that are of class k. All
+            messages add equally many, with zeros where fewer outputs see them: that costs less
+            than a loop of unforeseen length.
+        weight: DENSE (n_in rounded up to 64, and a row of zeros; n_out rounded up to 16);
+            SPARSE (1, synapses); GATHER (K_h K_w C_in, and a row of zeros; C_out / groups
+            rounded up to 16); SCATTER (K_h C_in classes, taps C_out).
+        geometry: int64 (14,) of a convolution, see `GEOMETRY`.
+        reach: SCATTER: int32 (H, K_h), the output line that a message reaches through a kernel
+            row; -1: none.
+        run: SCATTER: int32 (W, 2), the class of x and the leftmost output that sees it.
+        start: SPARSE: int64 (n_in + 1,).
+        row: SPARSE: int32 (synapses,), the neuron that a synapse leads to.
     """
 
+    kind: int
     weight: Any
+    geometry: Any = np.zeros(14, np.int64)
+    reach: Any = np.zeros((0, 0), np.int32)
+    run: Any = np.zeros((0, 2), np.int32)
+    start: Any = np.zeros(0, np.int64)
+    row: Any = np.zeros(0, np.int32)
 
 
-class SparseTable(NamedTuple):
-    """Synapses of element i: row and weight from start[i] to start[i + 1] - 1."""
-
-    start: Any
-    row: Any
-    weight: Any
-
-
-class ConvTable(NamedTuple):
-    """A convolution, channels last.
-
-    Attributes:
-        weight: (K_h * K_w * C_in + 1, C_out / groups rounded up to 16); row
-            (i * K_w + j) * C_in + c is what channel c adds through tap (i, j) to the outputs of
-            its group; the last row is zero.
-        geometry: int64 (14,), see `CONV_GEOMETRY`.
-    """
-
-    weight: Any
-    geometry: Any
-
-
-class ScatterTable(NamedTuple):
-    """The same convolution from the side of a message: the outputs that see it.
-
-    With one group and no horizontal dilation, the outputs of one line that see a message
-    lie side by side, and so do the weights that they add. All messages add equally many, with
-    zeros where fewer outputs see them: that costs less than a loop of unforeseen length.
-
-    Attributes:
-        weight: (K_h * C_in * classes, taps * C_out); row (i * C_in + c) * classes + k holds
-            what channel c adds through kernel row i, from the leftmost output on, at the x
-            that are of class k.
-        reach: int32 (H, K_h), the output line that a message reaches through a kernel row;
-            -1: none.
-        run: int32 (W, 2), the class of x and the leftmost output that sees it.
-        geometry: as for ConvTable.
-    """
-
-    weight: Any
-    reach: Any
-    run: Any
-    geometry: Any
-
-
-CONV_GEOMETRY = (
+GEOMETRY = (
     *("channels", "height", "width", "groups"),
     *("out_channels", "out_width", "kernel_height", "kernel_width"),
     *("stride_height", "stride_width", "padding_height", "padding_width"),
     *("dilation_height", "dilation_width"),
 )
+
+
+def no_table(number: npt.DTypeLike) -> Table:
+    """A table without synapses, of the type of those whose sums are of that type."""
+    weight = np.int8 if np.dtype(number).kind == "i" else number
+    return Table(NOTHING, np.zeros((0, 0), weight))
+
+
+@register_jitable(forceinline=True)
+def prepare(table: Any, source: Any, b: int, step: int, listing: Any, slot: int) -> Any:
+    """List the messages of a step as these synapses need them; how many there are."""
+    if table.kind == NOTHING:
+        return 0
+    count = list_messages(source, b, step, listing, slot)
+    if count and table.kind >= GATHER:
+        g = table.geometry
+        cell, cells = g[0] // g[3], g[1] * g[2] * g[3]
+        if table.kind == SCATTER:
+            cell, cells = g[0] * g[2], g[1]
+        find_cells(source, b, step, listing, slot, cell, cells + 1)
+    return count
+
+
+@register_jitable(forceinline=True)
+def accumulate(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
+    """Sum what the listed messages bring, see the module."""
+    if table.kind == NOTHING or listing.count[slot] == 0:
+        return
+    if table.kind == DENSE:
+        _dense(table, listing, slot, first, last, total)
+    elif table.kind == SPARSE:
+        _sparse(table, listing, slot, first, last, total)
+    elif table.kind == GATHER:
+        _gather(table, listing, slot, first, last, total)
+    else:
+        _scatter(table, listing, slot, first, last, total)
 
 
 @register_jitable(forceinline=True)
@@ -119,145 +138,27 @@ def sum_rows(
             o += 16
 
 
-def accumulate(
-    table: Any,
-    source: Any,
-    b: int,
-    step: int,
-    listing: Any,
-    slot: int,
-    first: int,
-    last: int,
-    total: Any,
-) -> None:
-    """See the module."""
-    raise NotImplementedError
-
-
-@overload(accumulate, strict=False, jit_options=INLINE)
-def _accumulate(
-    table: Any,
-    source: Any,
-    b: Any,
-    step: Any,
-    listing: Any,
-    slot: Any,
-    first: Any,
-    last: Any,
-    total: Any,
-) -> Any:
-    return _ACCUMULATE[table.instance_class]
-
-
-def prepare(table: Any, source: Any, b: int, step: int, listing: Any, slot: int) -> Any:
-    """List the messages of a step as this form of synapses needs them; how many there are."""
-    raise NotImplementedError
-
-
-@overload(prepare, strict=False, jit_options=INLINE)
-def _prepare(table: Any, source: Any, b: Any, step: Any, listing: Any, slot: Any) -> Any:
-    if table.instance_class is NoTable:
-        return lambda table, source, b, step, listing, slot: 0
-    ways = {ConvTable: _list_cells, ScatterTable: _list_lines}
-    return ways.get(table.instance_class, _list)
-
-
-def _list(table: Any, source: Any, b: Any, step: Any, listing: Any, slot: Any) -> Any:
-    return list_messages(source, b, step, listing, slot)
-
-
-def _list_cells(table: Any, source: Any, b: Any, step: Any, listing: Any, slot: Any) -> Any:
-    count = list_messages(source, b, step, listing, slot)
-    if count:
-        g = table.geometry
-        find_cells(source, b, step, listing, slot, g[0] // g[3], g[1] * g[2] * g[3] + 1)
-    return count
-
-
-def _list_lines(table: Any, source: Any, b: Any, step: Any, listing: Any, slot: Any) -> Any:
-    count = list_messages(source, b, step, listing, slot)
-    if count:
-        g = table.geometry
-        find_cells(source, b, step, listing, slot, g[0] * g[2], g[1] + 1)
-    return count
-
-
-def _no_table(
-    table: Any,
-    source: Any,
-    b: Any,
-    step: Any,
-    listing: Any,
-    slot: Any,
-    first: Any,
-    last: Any,
-    total: Any,
-) -> None:
-    pass
-
-
-def _dense(
-    table: Any,
-    source: Any,
-    b: Any,
-    step: Any,
-    listing: Any,
-    slot: Any,
-    first: Any,
-    last: Any,
-    total: Any,
-) -> None:
+@register_jitable
+def _dense(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
     columns = min(last, table.weight.shape[1]) - first
     where, values = listing.where[slot], listing.values[slot]
     sum_rows(table.weight, where, values, listing.count[slot], first, columns, total, 0)
 
 
-def _sparse(
-    table: Any,
-    source: Any,
-    b: Any,
-    step: Any,
-    listing: Any,
-    slot: Any,
-    first: Any,
-    last: Any,
-    total: Any,
-) -> None:
+@register_jitable
+def _sparse(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
     where, values = listing.where[slot], listing.values[slot]
-    start, row, weight = table.start, table.row, table.weight
+    start, row, weight = table.start, table.row, table.weight[0]
     for k in range(listing.count[slot]):
         element = where[k]
-        message = value_of(values, k)
+        message = message_of(values, k, total)
         for synapse in range(start[element], start[element + 1]):
             total[row[synapse] - first] += weight[synapse] * message
 
 
-def value_of(values: Any, k: int) -> Any:
-    """The message; 1 for a spike."""
-    raise NotImplementedError
-
-
-@overload(value_of, strict=False, jit_options=INLINE)
-def _value_of(values: Any, k: Any) -> Any:
-    if values.dtype.name == "uint8":
-        return lambda values, k: 1
-    return lambda values, k: values[k]
-
-
-def _conv(
-    table: Any,
-    source: Any,
-    b: Any,
-    step: Any,
-    listing: Any,
-    slot: Any,
-    first: Any,
-    last: Any,
-    total: Any,
-) -> None:
+@register_jitable
+def _gather(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
     """For each output position, the messages in its window in one list; then their rows."""
-    if listing.count[slot] == 0:
-        return
     g = table.geometry
     channels, height, width, groups, outs, out_width = g[0], g[1], g[2], g[3], g[4], g[5]
     rows, columns, down, right, above, left = g[6], g[7], g[8], g[9], g[10], g[11]
@@ -308,20 +209,9 @@ def _conv(
                 )
 
 
-def _scatter(
-    table: Any,
-    source: Any,
-    b: Any,
-    step: Any,
-    listing: Any,
-    slot: Any,
-    first: Any,
-    last: Any,
-    total: Any,
-) -> None:
+@register_jitable
+def _scatter(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
     """Each message to the outputs of all lines that see it."""
-    if listing.count[slot] == 0:
-        return
     g = table.geometry
     channels, height, width, outs, out_width, rows = g[0], g[1], g[2], g[4], g[5], g[6]
     down, above, apart, length = g[8], g[10], g[12], table.weight.shape[1]
@@ -357,12 +247,3 @@ def _message_of(values: Any, k: Any, total: Any) -> Any:
         one = total.dtype(1)
         return lambda values, k, total: one
     return lambda values, k, total: values[k]
-
-
-_ACCUMULATE = {
-    NoTable: _no_table,
-    DenseTable: _dense,
-    SparseTable: _sparse,
-    ConvTable: _conv,
-    ScatterTable: _scatter,
-}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from slipway.deploy.counts import fan_outs
 from slipway.deploy.engine import Engine
 from slipway.deploy.program import Program
 from slipway.deploy.trace import Stimulus, Trace
@@ -97,6 +98,8 @@ def measure(
         "equal_bits": bits.pop("equal_bits"),
         "compared": bits,
         **_ratios(network, milliseconds),
+        "counting_cost": times["engine_data_set"].seconds / times["engine_uncounted"].seconds
+        - 1,
         "synaptic_events_per_second": per_second,
         "synaptic_events_per_sample_step": events / (data.samples * data.steps),
         "share_of_limit": per_second / integer_adds,
@@ -137,7 +140,10 @@ def _check_rates(network: Network, found: Mapping[str, float]) -> None:
 def _engine_works(
     network: Network, engine: Engine, data: Stimulus, batches: Sequence[int]
 ) -> dict[str, _Work]:
-    """The engine on one long sample, on batches, on what the frameworks get, on all samples."""
+    """The engine on one long sample, on batches, on what the frameworks get, on all samples.
+
+    And on all samples without counting messages, to tell what counting costs.
+    """
     sizes = (*batches, network.float_batch)
     stimuli = {f"engine_{size}": data.part(0, size) for size in sizes}
     stimuli["engine_1"] = network.stimulus(1, network.alone_steps)
@@ -145,13 +151,19 @@ def _engine_works(
     works = {}
     for name, stimulus in stimuli.items():
         engine.run(stimulus)  # nothing is timed at its first call
-        works[name] = _Work(_engine_call(engine, stimulus), stimulus.samples * stimulus.steps)
+        works[name] = _Work(engine_call(engine, stimulus), stimulus.samples * stimulus.steps)
+    uncounted = Engine(network.program, counting=False)
+    uncounted.run(data.part(0, 1))
+    works["engine_uncounted"] = _Work(engine_call(uncounted, data), data.samples * data.steps)
     return works
 
 
-def _engine_call(engine: Engine, stimulus: Stimulus) -> Contender:
+def engine_call(engine: Engine, stimulus: Stimulus) -> Contender:
+    """A run as `slipway run` makes it: with all counts that its result holds."""
+    fans = fan_outs(engine.program)
+
     def call() -> None:
-        engine.run(stimulus)
+        engine.run(stimulus, fans=fans)
 
     return call
 

@@ -20,10 +20,17 @@ Contender = Callable[[], "float | None"]
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds of one contender: the median, and the distance of slowest and fastest over it."""
+    """Seconds of one contender.
+
+    Attributes:
+        seconds: the median.
+        spread: the distance of slowest and fastest over it.
+        fastest: undisturbed.
+    """
 
     seconds: float
     spread: float
+    fastest: float
 
 
 def in_turns(
@@ -62,4 +69,4 @@ def _seconds(contender: Contender) -> float:
 
 def _times(seconds: list[float]) -> Times:
     middle = statistics.median(seconds)
-    return Times(middle, (max(seconds) - min(seconds)) / middle)
+    return Times(middle, (max(seconds) - min(seconds)) / middle, min(seconds))

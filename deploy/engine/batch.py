@@ -18,7 +18,7 @@ from .synapse_kernels import no_table
 
 Array = npt.NDArray[Any]
 
-GROUP = 8
+GROUP = 16
 """Steps that a tile of neurons goes through before the next tile."""
 TILE = 2048
 """Neurons of a tile: with their parameters they stay in the first or second cache."""

@@ -168,17 +168,25 @@ def _put(values: Any, b: Any, row: Any, element: Any, message: Any) -> Any:
 
 
 @kernel
-def weigh(counts: Any, fans: Any, totals: Any) -> None:
+def weigh(counts: Any, fans: Any, same: Any, factors: Any, totals: Any) -> None:
     """totals[b, k] = sum_i counts[b, i] * fans[k, i], in whole numbers.
 
     Args:
         counts: int32 (B, n).
         fans: int32 (k, n).
+        same: (k,), whether all fans[k, i] are factors[k].
+        factors: int64 (k,).
         totals: int64 (B, k).
     """
     for b in range(counts.shape[0]):
+        count, messages = counts[b], np.int64(0)
+        for i in range(count.size):
+            messages += np.int64(count[i])
         for k in range(fans.shape[0]):
-            count, fan, total = counts[b], fans[k], np.int64(0)
+            if same[k]:
+                totals[b, k] = messages * factors[k]
+                continue
+            fan, total = fans[k], np.int64(0)
             for i in range(count.size):
                 total += np.int64(count[i]) * np.int64(fan[i])
             totals[b, k] = total

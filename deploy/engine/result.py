@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,23 @@ from .messages import weigh
 from .plan import Plan
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """Weights of a source's messages, as the kernel takes them.
+
+    Attributes:
+        rows: int32 (r, n), each different.
+        same: (r,), whether a row holds one number only.
+        factors: int64 (r,), the first number of a row.
+        which: (k,), the row of each of the weights that were asked for.
+    """
+
+    rows: Array
+    same: Array
+    factors: Array
+    which: Array
 
 
 class Result:
@@ -59,10 +77,20 @@ class Result:
         self.kernels: dict[str, Counter[str]] = {p.name: Counter() for p in program.projections}
         self.lock = threading.Lock()
 
-    def _fan(self, name: str, fan: Array) -> Array:
-        """int32 (k, n), in the order in which messages are counted."""
+    def _fan(self, name: str, fan: Array) -> Fan:
+        """In the order in which messages are counted; what is equal is summed once."""
         order = slice(None) if name in self.plan.inputs else self.plan.orders[name].last
-        return np.ascontiguousarray(np.asarray(fan)[order].T, np.int32)
+        different: list[Array] = []
+        which = []
+        for row in np.asarray(fan)[order].T.astype(np.int32):
+            known = (k for k, each in enumerate(different) if np.array_equal(each, row))
+            which.append(next(known, len(different)))
+            if which[-1] == len(different):
+                different.append(row)
+        rows = np.stack(different)
+        # A row that is the same for all elements is a multiple of the number of messages.
+        same = (rows == rows[:, :1]).all(axis=1)
+        return Fan(rows, same, rows[:, 0].astype(np.int64), np.array(which))
 
     def _raster(self, name: str, samples: int) -> Raster:
         layer = self.plan.layers[name]
@@ -97,7 +125,10 @@ class Result:
             if not counts.size:
                 continue
             if self.fans is not None:
-                weigh(counts, self.fans[name], sums[part])
+                fan = self.fans[name]
+                totals = np.zeros((batch.samples, len(fan.rows)), np.int64)
+                weigh(counts, fan.rows, fan.same, fan.factors, totals)
+                sums[part] = totals[:, fan.which]
             elif inside and not isinstance(self.plan.orders[name].first, slice):
                 first = self.plan.orders[name].first
                 np.take(counts, first, axis=1, out=sums[part], mode="clip")

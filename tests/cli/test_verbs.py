@@ -122,6 +122,21 @@ def test_samples_takes_the_first(here: Path, slipway: Slipway) -> None:
     assert few["predictions"] == every["predictions"][:5]
 
 
+def test_a_gpu_that_is_not_there_is_named(here: Path, slipway: Slipway) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    outcome = slipway("run", "tiny.slip", "--data", "data.npz", "--device", "cuda:3")
+    assert outcome.code == 2
+    assert "there is no device 'cuda:3': torch" in outcome.err
+    assert "use --device cpu, or install a driver" in outcome.err
+    outcome = slipway("run", "tiny.slip", "--data", "data.npz", "--device", "tpu")
+    assert outcome.code == 2
+    assert "there is no device 'tpu'" in outcome.err
+    facts = json.loads(slipway("run", "tiny.slip", "--data", "data.npz", "--json").out)
+    assert facts["device"] == "cpu"
+
+
 def test_verify(here: Path, slipway: Slipway) -> None:
     outcome = slipway(
         "verify", "tiny.slip", "--data", "data.npz", "--engines", "reference,fast"

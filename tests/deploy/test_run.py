@@ -252,6 +252,35 @@ def test_unknown_engines_are_refused() -> None:
         verify(program, samples_for(program, 2), engines=("fast", "fast"))
 
 
+def test_a_device_is_for_the_fast_engine_alone() -> None:
+    program, _ = random_case(2)
+    for engine in ("reference", "lava"):
+        with pytest.raises(UsageError) as error:
+            run(program, samples_for(program, 2), engine=engine, device="cuda")
+        assert str(error.value) == (
+            f"the engine '{engine}' runs on the CPU alone, not on 'cuda'\n"
+            "  where: --device\n  to do: use --engine fast, or leave --device out"
+        )
+
+
+def test_a_run_on_another_device_has_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from slipway.deploy import gpu
+
+    program = image_program(graded=False)
+    x = samples_for(program, 7)
+    honest = gpu.GpuEngine
+    monkeypatch.setattr(gpu, "GpuEngine", lambda program, device: honest(program, "cpu"))
+    facts = [run(program, x, device=device).as_json() for device in ("cpu", "cuda")]
+    assert [each.pop("device") for each in facts] == ["cpu", "cuda"]
+    for each in facts:
+        for name in ("seconds", "sample_steps_per_second"):
+            each.pop(name)
+        for projection in each["projections"].values():
+            assert projection.pop("kernels")
+    assert facts[0] == facts[1]
+
+
 def test_verify_finds_one_wrong_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     program = image_program(graded=False)
     x = samples_for(program, 7)

@@ -82,7 +82,7 @@ class Engine:
             stimulus: encoded samples.
             record: keep messages and states of every population at every step.
             progress: called with the number of samples finished so far.
-            fans: source -> (n, k) whole numbers: return the totals of the messages weighted
+            fans: source -> (n, k) whole numbers from 0: return totals of the messages weighted
                 with these instead of the messages of each element.
         """
         sizes = self.sizes(stimulus, record)

@@ -360,7 +360,12 @@ def test_totals_are_what_the_messages_of_each_element_sum_up_to() -> None:
         program, stimulus = random_case(seed)
         trace = execute(program, stimulus)
         rng = np.random.default_rng(seed)
-        fans = {n: rng.integers(0, 5000, (m.shape[1], 3)) for n, m in trace.messages.items()}
+        # The last is so large that two products together leave 32 bits.
+        largest = (2, 5000, 2**31 // trace.executed_steps)
+        fans = {
+            name: np.stack([rng.integers(1, most, m.shape[1]) for most in largest], axis=1)
+            for name, m in trace.messages.items()
+        }
         totals = Engine(program).run(stimulus, fans=fans)
         assert totals.messages == {}
         for name, fan in fans.items():

@@ -13,7 +13,7 @@ import pytest
 from slipway.deploy import reference
 from slipway.deploy.engine import compiled, execute, neuron_kernels, vectors
 from slipway.deploy.engine.packing import update_of
-from slipway.deploy.formats import WeightFormat
+from slipway.deploy.formats import WeightFormat, sign_mode_of
 from slipway.deploy.program import Input, Output, Population, Program, Projection
 from slipway.deploy.synapses.conv2d import Conv2d
 from slipway.deploy.synapses.dense import Dense
@@ -87,8 +87,8 @@ def both(program: Program, stimulus: Stimulus) -> Trace:
 def test_dense_messages_go_through_a_matrix_product(rate: float, exponent: int) -> None:
     rng = np.random.default_rng(1)
     for weight in (2 * rng.integers(-128, 128, (37, 300)), rng.integers(0, 256, (37, 300))):
-        mode = "mixed" if weight.min() < 0 else "excitatory"
-        synapse = Dense(weight.astype(np.int16), WeightFormat(8, exponent, mode))
+        mantissas = weight.astype(np.int16)
+        synapse = Dense(mantissas, WeightFormat(8, exponent, sign_mode_of(mantissas)))
         neuron = replace(silent(threshold=one(9000)), voltage_decay=one(300))
         program = network(
             Projection("a", "input", "p", synapse, 1),

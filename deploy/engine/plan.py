@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..components import components
 from ..neurons.models import NeuronModel, model_of
 from ..program import Input, Population, Program
 from .layout import Order, Synapses, arriving_bound, order_of, prepare
@@ -89,7 +90,7 @@ class Plan:
         for each in synapses:
             source = each.projection.source
             self.history[source] = max(self.history[source], 1 + each.delay)
-        self.components = [self._component(names) for names in _components(program)]
+        self.components = [self._component(names) for names in components(program)]
 
     def _prepare(self, projection: Any) -> list[Synapses]:
         return list(prepare(self.program, projection, self.orders, self.number))
@@ -153,45 +154,3 @@ def _fused(candidates: Sequence[Synapses]) -> Synapses | None:
         key=lambda s: s.projection.synapse.fan_out(False).sum(),
         default=None,
     )
-
-
-def _components(program: Program) -> list[list[str]]:
-    """Strongly connected components, sources first; within one, in the Program's order.
-
-    Source: R. Tarjan, "Depth-first search and linear graph algorithms", 1972; without
-    recursion, since a network may be deeper than Python's stack.
-    """
-    before: dict[str, list[str]] = {p.name: [] for p in program.populations}
-    for projection in program.projections:
-        if projection.source in before:
-            before[projection.target].append(projection.source)
-    index: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    stack: list[str] = []
-    found: list[list[str]] = []
-    for root in before:
-        if root in index:
-            continue
-        way = [(root, iter(before[root]))]
-        index[root] = lowest[root] = len(index)
-        stack.append(root)
-        while way:
-            name, sources = way[-1]
-            for source in sources:
-                if source not in index:
-                    index[source] = lowest[source] = len(index)
-                    stack.append(source)
-                    way.append((source, iter(before[source])))
-                    break
-                if source in stack:
-                    lowest[name] = min(lowest[name], index[source])
-            else:
-                way.pop()
-                if way:
-                    lowest[way[-1][0]] = min(lowest[way[-1][0]], lowest[name])
-                if lowest[name] == index[name]:
-                    at = stack.index(name)
-                    members = set(stack[at:])
-                    del stack[at:]
-                    found.append([p for p in before if p in members])
-    return found

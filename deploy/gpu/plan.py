@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UsageError
+from ..components import components as strongly_connected
 from ..neurons.models import model_of
 from ..program import Input, Population, Program, Projection
 from ..synapses.sparse import Sparse
@@ -45,50 +46,14 @@ class Component:
 
 
 def components(program: Program) -> list[Component]:
-    """The strongly connected components, each behind all that feed it (Tarjan 1972)."""
-    sources: dict[str, list[str]] = {p.name: [] for p in program.populations}
-    for projection in program.projections:
-        if projection.source in sources:
-            sources[projection.target].append(projection.source)
-    found: list[Component] = []
-    number: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    open_: list[str] = []
-
-    def visit(start: str) -> None:
-        path = [(start, iter(sources[start]))]
-        number[start] = lowest[start] = len(number)
-        open_.append(start)
-        while path:
-            name, rest = path[-1]
-            following = next(rest, None)
-            if following is None:
-                path.pop()
-                if path:
-                    above = path[-1][0]
-                    lowest[above] = min(lowest[above], lowest[name])
-                if lowest[name] == number[name]:
-                    members = open_[open_.index(name) :]
-                    del open_[open_.index(name) :]
-                    found.append(_component(program, members))
-            elif following not in number:
-                number[following] = lowest[following] = len(number)
-                open_.append(following)
-                path.append((following, iter(sources[following])))
-            elif following in open_:
-                lowest[name] = min(lowest[name], number[following])
-
-    for population in program.populations:
-        if population.name not in number:
-            visit(population.name)
-    return found
+    """The strongly connected components, each behind all that feed it."""
+    return [_component(program, members) for members in strongly_connected(program)]
 
 
 def _component(program: Program, members: list[str]) -> Component:
     inner = [p for p in program.projections if p.source in members and p.target in members]
-    names = tuple(p.name for p in program.populations if p.name in members)
     block = min((1 + p.delay + _shortest(p) for p in inner), default=None)
-    return Component(names, block)
+    return Component(tuple(members), block)
 
 
 def _shortest(projection: Projection) -> int:

@@ -46,7 +46,7 @@ faces: $(STAMP)  ## the same on faces: FER2013, about 20 minutes (out/faces)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py mini_resemotenet -o out/faces
 
 # NETWORKS=a,b for some of them.
-bench: $(BENCH_STAMP)  ## the engine, Lava, snnTorch, SpikingJelly and norse side by side (15 minutes)
+bench: $(BENCH_STAMP)  ## the engine, Lava, snnTorch, SpikingJelly and norse side by side (7 minutes)
 	@$(BIN)/python -m slipway.benchmarks $(if $(NETWORKS),--networks $(NETWORKS))
 
 $(BENCH_STAMP): $(STAMP) requirements/benchmarks.txt

@@ -31,7 +31,8 @@ DENSE_GRADED_FROM = 0.25
 SCATTER_BELOW = 6.0
 """Messages that one output of a convolution sees in a step, on the average, below which each
 message is carried to the outputs; above, each output looks for its messages."""
-READOUTS = {"count": 1, "last": 2, "mean": 4}
+WINDOWS = ("count", "last", "mean")
+"""What outputs read, in the order of a population's windows."""
 
 
 class Batch:
@@ -110,6 +111,8 @@ class Batch:
         """Before step 1 of new samples, which are presented for that many steps."""
         self.first, self.presented = 1, presented
         self.constant.clear()
+        for served in self.kernels.values():  # of a run that was interrupted, too
+            served.clear()
         for bits, _ in self.rasters.values():
             bits[:] = 0
         for counts in self.input_counts.values():
@@ -137,7 +140,7 @@ class Batch:
         if synapses.taken.size:
             shown = self._turned(synapses, shown)
         self.kernels[synapses.projection.name]["frame"] += self.samples
-        self._collect(synapses, shown, sums, first, first + 1)
+        self._collect(synapses, shown, sums, first, first + 1, synapses.table)
         self.constant.setdefault(layer.population.name, []).append((synapses, sums[:, 0]))
 
     def load(self, stimulus: Stimulus, first: int, stop: int) -> None:
@@ -161,9 +164,9 @@ class Batch:
             self._take(name, values, 0, 1)
 
     def _take(self, name: str, given: Array, row: int, rows: int) -> None:
-        target = Messages(*self.rasters[name], self.first - self.plan.history[name])
         places, history = self.plan.orders[name].moves, self.plan.history[name]
-        take_in(given, row, rows, places, history, target, self.input_counts[name])
+        counts = self.input_counts[name]
+        take_in(given, row, rows, places, history, self.messages(name), counts)
 
     def _forget(self, first: int) -> None:
         """Keep of the steps before `first` what delays still need."""
@@ -197,16 +200,16 @@ class Batch:
             else:
                 kind, table = self._table(fused, source, first, stop)
                 self.kernels[fused.projection.name][kind] += self.samples * (stop - first)
-        constant, from_step, to_step = self._constant(layer, rest)
+        active = None if table is self.no_table else fused
+        constant, from_step, to_step = self._constant(layer)
         collected = self._collected(layer, rest, first, stop)
-        has_table = table is not self.no_table and fused is not None
         opens, closes = window.get(name, (0, 0))
         span = Span(
             first,
             stop,
-            fused.delay if has_table and fused else 0,
-            fused.lift if has_table and fused else 0,
-            fused.shift if has_table and fused else 0,
+            active.delay if active else 0,
+            active.lift if active else 0,
+            active.shift if active else 0,
             1 if layer.loops else GROUP,
             turns,
             from_step,
@@ -225,12 +228,12 @@ class Batch:
             options[name],
             self.neurons[name],
             self.messages(name),
-            self._listing(fused if has_table else None, source, span.group),
+            self._listing(active, source, span.group),
         )
 
     def _readouts(self, name: str) -> int:
         outputs = self.plan.program.outputs
-        return sum({READOUTS[o.readout] for o in outputs if o.population == name})
+        return sum({1 << WINDOWS.index(o.readout) for o in outputs if o.population == name})
 
     def messages(self, name: str) -> Messages:
         """What a source sends, with the history."""
@@ -249,7 +252,7 @@ class Batch:
         rearrange(source, synapses.taken, target)
         return target
 
-    def _constant(self, layer: Layer, rest: list[Synapses]) -> tuple[Array, int, int]:
+    def _constant(self, layer: Layer) -> tuple[Array, int, int]:
         """A frame's current that the kernel adds itself, and its steps; the first of them."""
         constants = self.constant.get(layer.population.name, ())
         if len(layer.model.ports) == 1 and constants:
@@ -295,7 +298,7 @@ class Batch:
         into: Array,
         first: int,
         stop: int,
-        table: Any = None,
+        table: Any,
     ) -> None:
         span = Span(first, stop, synapses.delay, synapses.lift, synapses.shift)
         size = into.shape[2] + overrun(synapses)
@@ -304,7 +307,7 @@ class Batch:
         listing = self._listing(synapses, source, 1)
         collect(
             span,
-            table or synapses.table,
+            table,
             source,
             synapses.given,
             into,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DataError
-from .batch import READOUTS, Batch
+from .batch import WINDOWS, Batch
 from .plan import Plan
 
 Array = npt.NDArray[Any]
@@ -66,7 +66,7 @@ class ClosedLoop:
         for output in self.plan.program.outputs:
             window = batch.neurons[output.population].windows
             first = self.plan.orders[output.population].first
-            place = list(READOUTS).index(output.readout)
+            place = WINDOWS.index(output.readout)
             if isinstance(first, slice):
                 self.outputs[output.name][:] = window[place]
             else:

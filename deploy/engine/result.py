@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..reference import message_type
 from ..trace import Raster, Stimulus, Trace
 from .arrays import unpacked
-from .batch import READOUTS, Batch
+from .batch import WINDOWS, Batch
 from .messages import weigh
 from .plan import Plan
 
@@ -117,7 +117,7 @@ class Result:
         part = slice(start, start + batch.samples)
         for output in self.plan.program.outputs:
             first = self.plan.orders[output.population].first
-            window = batch.neurons[output.population].windows[_WINDOW[output.readout]]
+            window = batch.neurons[output.population].windows[WINDOWS.index(output.readout)]
             self.outputs[output.name][part] = window[:, first]
         for name, sums in self.sums.items():
             inside = name in self.plan.layers
@@ -139,7 +139,6 @@ class Result:
         with self.lock:
             for name, served in batch.kernels.items():
                 self.kernels[name].update(served)
-                served.clear()
 
     def trace(self) -> Trace:
         """What all batches found."""
@@ -156,7 +155,3 @@ class Result:
             {name: dict(served) for name, served in self.kernels.items()},
             {} if self.fans is None else self.sums,
         )
-
-
-_WINDOW = {name: place for place, name in enumerate(READOUTS)}
-"""Readout -> its place in a population's windows."""

@@ -1,13 +1,16 @@
-"""One step at a time: the same states and messages as a whole run, and no arrays made."""
+"""One step at a time: the same states and messages as a whole run, and no arrays made; and
+runs one after another."""
 
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
 from slipway.deploy import reference
-from slipway.deploy.engine import Engine
+from slipway.deploy.engine import Engine, execute
+from slipway.deploy.engine.result import Result
 from slipway.deploy.formats import WeightFormat
 from slipway.deploy.neurons.models import model_of
 from slipway.deploy.program import Projection
@@ -16,7 +19,7 @@ from slipway.deploy.synapses.sparse import Sparse
 from slipway.errors import DataError
 
 from .random_programs import random_case
-from .test_engine import network, silent
+from .test_engine import assert_same, network, silent
 from .test_engine_kernels import spiking
 
 
@@ -80,3 +83,19 @@ def test_what_a_step_is_given_must_fit() -> None:
     with pytest.raises(DataError) as error:
         engine.step({"eyes": np.zeros(6, np.uint8)})
     assert error.value.problems[0].what == "a step takes messages for input; given are eyes"
+
+
+def test_an_interrupted_run_leaves_nothing_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, stimulus = random_case(3)
+    engine, whole = Engine(program), execute(program, stimulus)
+
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Result, "keep", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(stimulus)
+    again = engine.run(stimulus)
+    assert_same(whole, again, "after an interruption")
+    assert again.kernels == whole.kernels

@@ -38,7 +38,8 @@ class Executor(Protocol):
         """Run all samples; `progress` is called with how many are finished.
 
         Where `fans` are given, source -> weights (n, k) of its elements, the trace may hold the
-        weighted totals of the messages instead of the messages.
+        weighted totals of the messages, and the messages of each element over all samples,
+        instead of the messages.
         """
 
 

@@ -74,6 +74,8 @@ class Trace:
             served; only the fast engine has a choice.
         totals: source -> int64 (N, k), ``messages @ fans`` for the weights (n, k) that the
             executor was given for its elements; `messages` is then empty.
+        element_messages: source -> int64 (n,), with `totals` only: messages of each element,
+            summed over all samples.
     """
 
     outputs: Mapping[str, Array]
@@ -83,3 +85,4 @@ class Trace:
     rasters: Mapping[str, Raster] = field(default_factory=dict)
     kernels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     totals: Mapping[str, Array] = field(default_factory=dict)
+    element_messages: Mapping[str, Array] = field(default_factory=dict)

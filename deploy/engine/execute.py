@@ -83,7 +83,8 @@ class Engine:
             record: keep messages and states of every population at every step.
             progress: called with the number of samples finished so far.
             fans: source -> (n, k) whole numbers from 0: return totals of the messages weighted
-                with these instead of the messages of each element.
+                with these, and the messages of each element over all samples, instead of
+                the messages of each element and sample.
         """
         sizes = self.sizes(stimulus, record)
         options = self.options(self.program.run_steps(stimulus.steps), record)

@@ -168,8 +168,8 @@ def _put(values: Any, b: Any, row: Any, element: Any, message: Any) -> Any:
 
 
 @kernel
-def weigh(counts: Any, fans: Any, same: Any, factors: Any, totals: Any) -> None:
-    """totals[b, k] = sum_i counts[b, i] * fans[k, i], in whole numbers.
+def weigh(counts: Any, fans: Any, same: Any, factors: Any, totals: Any, elements: Any) -> None:
+    """totals[b, k] = sum_i counts[b, i] * fans[k, i]; elements[i] += sum_b counts[b, i].
 
     Args:
         counts: int32 (B, n).
@@ -177,11 +177,13 @@ def weigh(counts: Any, fans: Any, same: Any, factors: Any, totals: Any) -> None:
         same: (k,), whether all fans[k, i] are factors[k].
         factors: int64 (k,).
         totals: int64 (B, k).
+        elements: int64 (n,).
     """
     for b in range(counts.shape[0]):
         count, messages = counts[b], np.int64(0)
         for i in range(count.size):
             messages += np.int64(count[i])
+            elements[i] += np.int64(count[i])
         for k in range(fans.shape[0]):
             if same[k]:
                 totals[b, k] = messages * factors[k]

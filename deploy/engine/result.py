@@ -72,6 +72,10 @@ class Result:
             name: np.zeros((samples, size if fans is None else fans[name].shape[1]), kind)
             for name, size in plan.sizes.items()
         }
+        self.elements = {
+            name: np.zeros(0 if fans is None else size, np.int64)
+            for name, size in plan.sizes.items()
+        }
         self.saturated = {name: np.zeros(samples, np.int64) for name in plan.layers}
         self.rasters = {n: self._raster(n, samples) for n in plan.layers if recording}
         self.kernels: dict[str, Counter[str]] = {p.name: Counter() for p in program.projections}
@@ -127,8 +131,11 @@ class Result:
             if self.fans is not None:
                 fan = self.fans[name]
                 totals = np.zeros((batch.samples, len(fan.rows)), np.int64)
-                weigh(counts, fan.rows, fan.same, fan.factors, totals)
+                elements = np.zeros(counts.shape[1], np.int64)
+                weigh(counts, fan.rows, fan.same, fan.factors, totals, elements)
                 sums[part] = totals[:, fan.which]
+                with self.lock:
+                    self.elements[name] += elements
             elif inside and not isinstance(self.plan.orders[name].first, slice):
                 first = self.plan.orders[name].first
                 np.take(counts, first, axis=1, out=sums[part], mode="clip")
@@ -154,4 +161,10 @@ class Result:
             self.rasters,
             {name: dict(served) for name, served in self.kernels.items()},
             {} if self.fans is None else self.sums,
+            {} if self.fans is None else {n: self._in_order(n) for n in self.elements},
         )
+
+    def _in_order(self, name: str) -> Array:
+        """What was counted for each element, channels first."""
+        elements = self.elements[name]
+        return elements if name in self.plan.inputs else elements[self.plan.orders[name].first]

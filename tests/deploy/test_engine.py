@@ -368,8 +368,12 @@ def test_totals_are_what_the_messages_of_each_element_sum_up_to() -> None:
         }
         totals = Engine(program).run(stimulus, fans=fans)
         assert totals.messages == {}
+        assert trace.totals == trace.element_messages == {}
         for name, fan in fans.items():
             np.testing.assert_array_equal(totals.totals[name], trace.messages[name] @ fan)
+            elements = totals.element_messages[name]
+            assert elements.dtype == np.int64
+            np.testing.assert_array_equal(elements, trace.messages[name].sum(axis=0))
 
 
 def test_loops_of_several_populations_run_in_the_order_of_the_graph() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .program import Input, Population, Program
 from .trace import Trace
+
+if TYPE_CHECKING:
+    from .routes import Routes
 
 Array = npt.NDArray[Any]
 
@@ -32,6 +35,9 @@ class Counts:
             x fan-out, counted when the message is sent, over non-zero weights.
         synops_all: the same over all stored weights.
         saturated: population -> neuron steps in which v was clipped.
+        traffic: source -> (N, 6), its messages as TRAFFIC of deploy/routes.py counts them;
+            empty without a placement.
+        elements: source -> (n,), non-zero messages of each element, of all samples.
         clipped: input values that were clipped.
         kernels: projection -> kind of kernel -> sample-steps that it served, of all samples.
         seconds: that the executor took for all of them.
@@ -42,6 +48,8 @@ class Counts:
     synops: Mapping[str, Array]
     synops_all: Mapping[str, Array]
     saturated: Mapping[str, Array]
+    traffic: Mapping[str, Array]
+    elements: Mapping[str, Array]
     clipped: Array
     kernels: Mapping[str, Mapping[str, int]]
     seconds: float
@@ -52,15 +60,18 @@ class Counts:
         return len(self.clipped)
 
 
-PER_SAMPLE = ("outputs", "messages", "synops", "synops_all", "saturated")
+PER_SAMPLE = ("outputs", "messages", "synops", "synops_all", "saturated", "traffic")
+"""Fields of Counts that map names to arrays with a row for each sample."""
+BY_NAME = (*PER_SAMPLE, "elements")
 """Fields of Counts that map names to arrays."""
 
 
-def fan_outs(program: Program) -> dict[str, Array]:
-    """Source -> float64 (n, 1 + 2 projections).
+def fan_outs(program: Program, routes: Routes | None = None) -> dict[str, Array]:
+    """Source -> float64 (n, 1 + 2 projections), with routes (n, 7 + 2 projections).
 
     The first column is all 1, so that it counts messages; then come, for each projection that
-    leaves the source, the fan-out over non-zero weights and that over all of them.
+    leaves the source, the fan-out over non-zero weights and that over all of them; then the
+    columns of the routes.
     """
     sources: list[Input | Population] = [*program.inputs, *program.populations]
     return {
@@ -73,6 +84,7 @@ def fan_outs(program: Program) -> dict[str, Array]:
                     if projection.source == source.name
                     for nonzero in (True, False)
                 ),
+                *([] if routes is None else routes.columns[source.name].T.astype(np.float64)),
             ],
             axis=1,
         )
@@ -96,22 +108,27 @@ def reduce(
         clipped: input values of each that were clipped.
         seconds: how long the executor took.
     """
-    messages, synops, synops_all = {}, {}, {}
+    messages, synops, synops_all, traffic, elements = {}, {}, {}, {}, {}
     for source, fan in fans.items():
         if source in trace.totals:
-            sums = trace.totals[source]
+            sums, elements[source] = trace.totals[source], trace.element_messages[source]
         else:
             sums = _weighted(trace.messages[source], fan, trace.executed_steps)
+            elements[source] = trace.messages[source].sum(axis=0, dtype=np.int64)
         messages[source] = sums[:, 0]
         leaving = [p.name for p in program.projections if p.source == source]
         for k, name in enumerate(leaving):
             synops[name], synops_all[name] = sums[:, 1 + 2 * k], sums[:, 2 + 2 * k]
+        if fan.shape[1] > 1 + 2 * len(leaving):
+            traffic[source] = sums[:, 1 + 2 * len(leaving) :]
     return Counts(
         trace.outputs,
         messages,
         synops,
         synops_all,
         trace.saturated,
+        traffic,
+        elements,
         clipped,
         {
             p: {kind: int(n) for kind, n in served.items()}
@@ -146,6 +163,7 @@ def join(parts: Sequence[Counts]) -> Counts:
             kernels.setdefault(name, Counter()).update(served)
     return Counts(
         **{field: joined(field) for field in PER_SAMPLE},
+        elements={n: sum(p.elements[n] for p in parts) for n in parts[0].elements},
         clipped=np.concatenate([part.clipped for part in parts]),
         kernels={name: dict(served) for name, served in kernels.items()},
         seconds=sum(part.seconds for part in parts),

@@ -22,11 +22,11 @@ from safetensors.numpy import save
 
 from ..errors import FileError, Problem, UsageError
 from ..files import write_bytes, write_text
-from .counts import PER_SAMPLE, Counts
+from .counts import BY_NAME, Counts
 
 Array = npt.NDArray[Any]
 
-FORMAT = 1
+FORMAT = 2
 HEADER = "header.json"
 _SECTION = f"{'[0-9]' * 12}-{'[0-9]' * 12}.safetensors"
 _TEMPORARY = ".*.tmp"
@@ -76,19 +76,23 @@ def folder_of(output: Path) -> Path:
     return output.with_name(output.name + ".partial")
 
 
-def identity_of(provenance: Mapping[str, Any], engine: str, samples: int) -> dict[str, Any]:
+def identity_of(
+    provenance: Mapping[str, Any], engine: str, samples: int, placement: str | None = None
+) -> dict[str, Any]:
     """What must be equal, so that two parts of a run make a whole.
 
     Args:
         provenance: with the hashes of `program` and `data`, and slipway's version.
         engine: name of the executor.
         samples: of the whole run.
+        placement: hash of which neuron lies on which core; None: the network is not placed.
     """
     return {
         "program": provenance["program"]["sha256"],
         "data": provenance["data"]["sha256"],
         "engine": engine,
         "samples": samples,
+        "placement": placement,
         "slipway": provenance["slipway"],
         "numpy": np.__version__,
         "python": platform.python_version(),
@@ -181,7 +185,7 @@ def _finished(folder: Path) -> tuple[Counts, ...]:
 def _pack(counts: Counts) -> bytes:
     arrays = {
         f"{field}/{name}": np.ascontiguousarray(values)
-        for field in PER_SAMPLE
+        for field in BY_NAME
         for name, values in getattr(counts, field).items()
     }
     arrays["clipped"] = counts.clipped
@@ -194,7 +198,7 @@ def _unpack(path: Path) -> Counts:
         with safe_open(path, framework="numpy") as stream:
             rest = json.loads(stream.metadata()["slipway"])
             arrays = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
-        fields: dict[str, Any] = {field: {} for field in PER_SAMPLE}
+        fields: dict[str, Any] = {field: {} for field in BY_NAME}
         clipped = arrays.pop("clipped")
         for key, values in arrays.items():
             field, _, name = key.partition("/")

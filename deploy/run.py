@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,13 @@ from .neurons.models import model_of
 from .partial import Partial
 from .program import Input, Population, Program
 from .samples import Data, Samples, as_data
+from .synapses.geometry import geometry
 from .trace import Stimulus, Trace
+
+if TYPE_CHECKING:
+    from .placement import Placement
+    from .profile import Profile
+    from .routes import Routes
 
 __all__ = ["EXECUTORS", "MEMORY", "Run", "executor", "run", "sends_graded", "spread"]
 
@@ -46,6 +52,8 @@ class Run:
         provenance: JSON values: command, files and hashes.
         recorded: every message and state of every element, where asked for.
         device: "cpu", or the GPU it ran on.
+        routes: the placed Program, where it was placed.
+        profile: the first samples step by step, where they were looked at.
     """
 
     program: Program
@@ -56,6 +64,8 @@ class Run:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     recorded: Trace | None = None
     device: str = "cpu"
+    routes: Routes | None = None
+    profile: Profile | None = None
 
     @property
     def samples(self) -> int:
@@ -139,6 +149,7 @@ class Run:
             "projections": {p.name: self._projection(p.name) for p in program.projections},
             "seconds": self.seconds,
             "sample_steps_per_second": self.samples * self.executed_steps / self.seconds,
+            **self._placed(),
             "compile": dict(program.report),
             "provenance": {
                 "numpy": np.__version__,
@@ -147,6 +158,23 @@ class Run:
                 **self.provenance,
             },
         }
+
+    def _placed(self) -> dict[str, Any]:
+        """What is known of cores and messages between them; nothing without a placement."""
+        if self.routes is None:
+            return {}
+        from .activity import placement_json, traffic_json
+
+        graded = {p.name: sends_graded(p) for p in self.program.populations}
+        placement = placement_json(
+            self.routes,
+            self.counts,
+            self.executed_steps,
+            dict(self.provenance).get("placement", {}).get("file"),
+        )
+        traffic = traffic_json(self.program, self.counts, graded, spread)
+        profile = {} if self.profile is None else {"profile": self.profile.as_json()}
+        return {"placement": placement, "traffic": traffic, **profile}
 
     def _population(self, name: str) -> dict[str, Any]:
         population = self.program.population(name)
@@ -175,6 +203,8 @@ class Run:
             "synapses": int(synapse.fan_out(True).sum()),
             "synapses_all": int(synapse.fan_out(False).sum()),
             "weights": prod(synapse.weight.shape),
+            "weight_bits": synapse.format.bits if synapse.format else None,
+            "geometry": geometry(synapse),
             "synops": int(synops.sum()),
             "synops_all": int(self.synops(name, nonzero=False).sum()),
             "synops_per_sample": spread(synops),
@@ -214,6 +244,8 @@ def run(
     progress: Callable[[int], None] | None = None,
     provenance: Mapping[str, Any] | None = None,
     partial: Partial | None = None,
+    placement: Placement | None = None,
+    profile: Profile | None = None,
 ) -> Run:
     """Run samples, in sections that fit into memory.
 
@@ -232,6 +264,8 @@ def run(
         progress: called with the number of finished samples.
         provenance: JSON values to keep with the run.
         partial: where finished sections are kept, and those that an earlier process finished.
+        placement: which core each neuron lies on: then messages and hops are counted, too.
+        profile: what goes into the result as it is, see deploy/profile.py.
 
     Raises:
         DataError: the samples do not fit the network.
@@ -256,7 +290,8 @@ def run(
     spent = time.perf_counter() - started
     size = data.samples if record else _section_size(program, encoding, prepared, memory)
     encoding.check()
-    fans, trace = fan_outs(program), None
+    routes = None if placement is None else _routes(program, placement)
+    fans, trace = fan_outs(program, routes), None
 
     def section(stimulus: Stimulus, clipped: Array, done: int, spent: float) -> Counts:
         """Nothing of its arrays outlives the call but the counts."""
@@ -289,7 +324,15 @@ def run(
         dict(provenance or {}),
         trace,
         device,
+        routes,
+        profile,
     )
+
+
+def _routes(program: Program, placement: Placement) -> Routes:
+    from .routes import routes_of
+
+    return routes_of(program, placement)
 
 
 def _check_labels(program: Program, data: Data) -> None:

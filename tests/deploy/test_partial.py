@@ -38,6 +38,8 @@ def counts(samples: int, seed: int = 0) -> Counts:
         synops={"in->p": some()},
         synops_all={"in->p": some()},
         saturated={"p": some()},
+        traffic={"in": some(6), "p": some(6)},
+        elements={"in": rng.integers(0, 2**40, 5), "p": rng.integers(0, 2**40, 7)},
         clipped=some(),
         kernels={"in->p": {"event": 3 + seed, "dense": 7}},
         seconds=0.1 + seed,
@@ -73,6 +75,7 @@ def test_what_was_kept_is_found_again(tmp_path: Path) -> None:
     assert whole.kernels == {"in->p": {"event": 7, "dense": 14}}
     assert whole.seconds == pytest.approx(1.2)
     assert whole.outputs["späte\n"].dtype == np.float64
+    assert (whole.elements["p"] == first.elements["p"] + second.elements["p"]).all()
     found.save(counts(3, 2))
     assert opened(folder).samples == 9
     found.remove()
@@ -107,6 +110,7 @@ def test_an_unfinished_run_is_not_overwritten(tmp_path: Path) -> None:
         ({"engine": "lava"}, "engine: fast, now lava"),
         ({"samples": 10}, "samples: 9, now 10"),
         ({"numpy": "9.0"}, "numpy: None, now 9.0"),
+        ({"placement": "d" * 64}, "placement: None, now sha256 dddddddd"),
     ],
 )
 def test_the_sections_of_another_run_are_refused(
@@ -189,7 +193,7 @@ def test_damage_is_told(tmp_path: Path) -> None:
         ("{", "Expecting property name"),
         ("[]", "list indices"),
         ("{}", "'format'"),
-        (other, "its format is 9, not 1"),
+        (other, "its format is 9, not 2"),
     ):
         (folder / HEADER).write_text(text)
         with pytest.raises(FileError, match=reason) as caught:

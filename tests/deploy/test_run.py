@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slipway.deploy import executors
-from slipway.deploy.counts import PER_SAMPLE, Counts, _weighted
+from slipway.deploy.counts import BY_NAME, Counts, _weighted
 from slipway.deploy.data import encode
 from slipway.deploy.formats import WeightFormat
 from slipway.deploy.lava import probe
@@ -80,7 +80,7 @@ def same(one: Counts, other: Counts) -> bool:
     """Whether everything that is counted for each sample is equal."""
     return np.array_equal(one.clipped, other.clipped) and all(
         np.array_equal(values, getattr(other, field)[name])
-        for field in PER_SAMPLE
+        for field in BY_NAME
         for name, values in getattr(one, field).items()
     )
 

@@ -51,6 +51,93 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
+class Mesh:
+    """How cores lie: tiles of cores in a chip, chips in rows.
+
+    Attributes:
+        cores_per_chip: by which cores are numbered; the last `cores_reserved` of a chip are
+            not free.
+        cores_per_tile: cores that share a router.
+        columns, rows: tiles of a chip.
+        chips: of the largest board.
+        chip_columns: chips that lie beside each other.
+        grade, source: as for a limit.
+    """
+
+    cores_per_chip: int
+    cores_reserved: int
+    cores_per_tile: int
+    columns: int
+    rows: int
+    chips: int
+    chip_columns: int
+    grade: str
+    source: str
+
+    @property
+    def usable(self) -> int:
+        """Cores of a chip that a placement may use."""
+        return self.cores_per_chip - self.cores_reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How synapses are stored on a core, see deploy/placement/memory.py.
+
+    Attributes:
+        formula: name of the formula.
+        word_bits: bits of the unit in which the limit `synaptic_memory` is given.
+        compressions: those that may be chosen from.
+        synapses_per_entry: most synapses under one header; 0: any number.
+        index_bits, skip_bits, delay_bits: legal widths of these fields.
+        header_bits: of an entry.
+        dense_zeros_stored: whether a dense projection stores its zero weights all the same.
+        grade, source: as for a limit.
+    """
+
+    formula: str
+    word_bits: int
+    compressions: tuple[str, ...]
+    synapses_per_entry: int
+    index_bits: tuple[int, ...]
+    skip_bits: tuple[int, ...]
+    delay_bits: tuple[int, ...]
+    header_bits: int
+    dense_zeros_stored: bool
+    grade: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Axons:
+    """Entries of the sender's table, where that is limited (`output_axons`).
+
+    Attributes:
+        discrete: per element and destination core, for elements with several of them.
+        shared: for all elements together that have the same one destination core, at most
+            ``2**atom_bits`` of them.
+        other_chip: added to each where the destination lies on another chip.
+        grade, source: as for a limit.
+    """
+
+    discrete: int
+    shared: int
+    other_chip: int
+    atom_bits: int
+    grade: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board with that many chips."""
+
+    chips: int
+    grade: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A chip.
 
@@ -64,7 +151,14 @@ class Target:
         weight_exponents, bias_exponents: least and greatest exponent.
         weights_in_two_parts: whether the compiler may split weights for precision.
         neurons: neuron models and what they may do, by name.
-        limits: per chip and core, by name.
+        limits: of a chip, by name.
+        core: limits of one core, by name.
+        layers_share_cores: whether neurons of two populations may lie on one core.
+        utilisation_ceiling: share of each core's limits that a placement may use.
+        memory: how synapses are stored.
+        axons: what axons take at the sender; None where nothing is known to limit them.
+        mesh: how cores lie.
+        boards: by name.
     """
 
     name: str
@@ -77,6 +171,17 @@ class Target:
     weights_in_two_parts: bool
     neurons: dict[str, Feature]
     limits: dict[str, Limit]
+    core: dict[str, Limit]
+    layers_share_cores: bool
+    utilisation_ceiling: float
+    memory: Memory
+    axons: Axons | None
+    mesh: Mesh
+    boards: dict[str, Board]
+
+    def capacity(self, resource: str) -> float:
+        """What a placement may use of a core's resource: its limit under the ceiling."""
+        return self.core[resource].value * self.utilisation_ceiling
 
 
 def list_targets() -> list[str]:
@@ -105,4 +210,16 @@ def load_target(name: str) -> Target:
         weights_in_two_parts=bool(content["weights_in_two_parts"]),
         neurons={key: Feature(**row) for key, row in content["neurons"].items()},
         limits=limits,
+        core={key: Limit(**entry) for key, entry in content["core"].items()},
+        layers_share_cores=bool(content["layers_share_cores"]),
+        utilisation_ceiling=float(content["utilisation_ceiling"]),
+        memory=_memory(content["memory"]),
+        axons=Axons(**content["axons"]) if "axons" in content else None,
+        mesh=Mesh(**content["mesh"]),
+        boards={key: Board(**entry) for key, entry in content["boards"].items()},
     )
+
+
+def _memory(content: dict[str, Any]) -> Memory:
+    """Lists as tuples: a Target is immutable."""
+    return Memory(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})

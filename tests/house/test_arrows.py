@@ -30,7 +30,7 @@ ONLY_IN = {
     "nirtorch": ("models", "converters"),
     "sklearn": ("models",),
     "lava": ("deploy/lava",),
-    "numba": ("deploy/engine", "models"),
+    "numba": ("deploy/engine", "deploy/placement", "models"),
     "jinja2": ("profiles",),
     "typer": ("cli",),
 }

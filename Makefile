@@ -5,17 +5,18 @@ PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '' 2>/dev/null && echo 
 # For `make test-upstream`: the last Python that Lava's own packaging accepts.
 PYTHON310 ?= python3.10
 VENV310 ?= .venv-3.10
+SANA_FE ?= .venv-sana-fe
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.benchmarks
 STAMP310 := $(VENV310)/.installed
-PINS := $(wildcard requirements/*.txt)
+PINS := $(filter-out requirements/sana-fe.txt,$(wildcard requirements/*.txt))
 # pip says what went wrong, and nothing else.
 PIP_QUIET := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo faces bench test conformance lint format wheel test-upstream clean
+.PHONY: help setup demo faces bench bench-sana-fe test conformance lint format wheel test-upstream clean
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +49,16 @@ faces: $(STAMP)  ## the same on faces: FER2013, about 20 minutes (out/faces)
 # NETWORKS=a,b for some of them.
 bench: $(BENCH_STAMP)  ## the engine, Lava, snnTorch, SpikingJelly and norse side by side (7 minutes)
 	@$(BIN)/python -m slipway.benchmarks $(if $(NETWORKS),--networks $(NETWORKS))
+
+# SANA-FE is under the GPL: in an environment of its own, run as a process of its own.
+bench-sana-fe: $(STAMP) $(SANA_FE)/.installed  ## our profile beside SANA-FE's, on equal spikes (1 minute)
+	@$(BIN)/python -m slipway.benchmarks.sana_fe --python $(SANA_FE)/bin/python -o benchmarks/sana_fe.json
+
+$(SANA_FE)/.installed: requirements/sana-fe.txt
+	@echo "setting up $(SANA_FE) (once)" >&2
+	@$(PYTHON) -m venv --clear $(SANA_FE)
+	@$(SANA_FE)/bin/python -m pip install $(PIP_QUIET) -r requirements/sana-fe.txt
+	@touch $@
 
 $(BENCH_STAMP): $(STAMP) requirements/benchmarks.txt
 	@echo "adding snnTorch and SpikingJelly to $(VENV) (once)" >&2

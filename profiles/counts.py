@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from .profile import Placed, Profile, placed_of, profile_of
 from .terms import Band
 
 # Kinds that integrate and never spike.
@@ -21,7 +22,10 @@ class Layer:
         spikes: messages that it sent.
         updates: neuron updates: neurons x executed steps x samples.
         active: (least, most) of these updates in which the neuron spikes or receives input.
+        busy: the nominal number of them: as counted, else by the share of the profiled
+            samples, else the middle of the bounds.
         graded: its messages carry a value, so that they are no spikes.
+        active_from: "counted", "profile" or "bounds": where `busy` comes from.
     """
 
     name: str
@@ -31,23 +35,23 @@ class Layer:
     updates: int
     active: tuple[int, int]
     graded: bool
+    busy: float
+    active_from: str
 
     @property
     def spiking(self) -> bool:
         """Whether a rate of spikes says something of it."""
         return self.kind not in SILENT and not self.graded
 
-    def priced(self, active: Band, inactive: Band) -> Band:
-        """All updates times two prices.
+    def over_activity(self, price: Callable[[float], Band]) -> Band:
+        """A price that depends on the number of active updates, in a straight line.
 
-        Low: all inactive; high: all active; nominal: the middle of the bounds on the active.
+        Low and high: the extremes between no update and every update active; nominal: `busy`.
         """
-        busy = sum(self.active) / 2
-        return Band(
-            self.updates * min(active.low, inactive.low),
-            busy * active.nominal + (self.updates - busy) * inactive.nominal,
-            self.updates * max(active.high, inactive.high),
-        )
+        none, every = price(0), price(self.updates)
+        low, high = min(none.low, every.low), max(none.high, every.high)
+        # Rounding must not push the nominal value out of its band.
+        return Band(low, min(max(price(self.busy).nominal, low), high), high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,12 @@ class Stream:
         graded: its messages carry a value.
         synops: messages times synapses with a weight other than zero.
         synops_all: messages times all synapses.
+        form: "dense", "sparse" or "convolution".
+        messages: that its source sent; None where the run does not say.
+        weights: stored weights; a convolution shares them.
+        weight_bits: of one weight; None where the run does not say.
+        geometry: of run.json; empty where the run does not say.
+        bias: whether it adds a bias of its own.
     """
 
     name: str
@@ -68,50 +78,103 @@ class Stream:
     synapses_all: int
     synops: int
     synops_all: int
+    form: str = "dense"
+    messages: int | None = None
+    weights: int = 0
+    weight_bits: int | None = None
+    geometry: Mapping[str, Any] = field(default_factory=dict)
+    bias: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """All counts of a run; `steps` are the executed steps of one inference."""
+    """All counts of a run.
+
+    Attributes:
+        steps: executed steps of one inference.
+        traffic: messages and hops by source, totals over all samples; empty without a
+            placement.
+        host: host_messages_in and host_messages_out, the same.
+        placed: where the neurons lie; None without a placement.
+        profile: the first samples, step by step; None where the run has none.
+    """
 
     samples: int
     steps: int
     layers: tuple[Layer, ...]
     streams: tuple[Stream, ...]
+    traffic: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    host: Mapping[str, int] = field(default_factory=dict)
+    placed: Placed | None = None
+    profile: Profile | None = None
 
     def into(self, target: str) -> tuple[Stream, ...]:
         """The projections into a population."""
         return tuple(s for s in self.streams if s.target == target)
 
 
+_FORMS = {"conv2d": "convolution", "convolution": "convolution", "sparse": "sparse"}
+
+
 def counts_of(run: Mapping[str, Any]) -> Counts:
     """The counts of a checked run.json."""
-    streams = tuple(
-        Stream(
-            name=name,
-            source=entry["source"],
-            target=entry["target"],
-            graded=entry["graded"],
-            synapses=entry["synapses"],
-            synapses_all=entry["synapses_all"],
-            synops=entry["synops"],
-            synops_all=entry["synops_all"],
-        )
-        for name, entry in run["projections"].items()
+    streams = tuple(_stream(run, name, e) for name, e in run["projections"].items())
+    profile = profile_of(run)
+    layers = tuple(_layer(name, e, streams, profile) for name, e in run["populations"].items())
+    traffic = run.get("traffic") or {}
+    host = {k: traffic[k] for k in ("host_messages_in", "host_messages_out") if k in traffic}
+    return Counts(
+        run["samples"],
+        run["executed_steps"],
+        layers,
+        streams,
+        traffic.get("sources") or {},
+        host,
+        placed_of(run),
+        profile,
     )
-    layers = tuple(_layer(name, e, streams) for name, e in run["populations"].items())
-    return Counts(run["samples"], run["executed_steps"], layers, streams)
 
 
-def _layer(name: str, entry: Mapping[str, Any], streams: tuple[Stream, ...]) -> Layer:
+def _stream(run: Mapping[str, Any], name: str, entry: Mapping[str, Any]) -> Stream:
+    source = entry["source"]
+    from_input = (run.get("inputs") or {}).get(source, {}).get("messages")
+    sent = run["populations"].get(source, {}).get("spikes", from_input)
+    geometry = entry.get("geometry") or {}
+    form = str(geometry.get("type") or entry.get("kind") or "dense").lower()
+    return Stream(
+        name=name,
+        source=source,
+        target=entry["target"],
+        graded=entry["graded"],
+        synapses=entry["synapses"],
+        synapses_all=entry["synapses_all"],
+        synops=entry["synops"],
+        synops_all=entry["synops_all"],
+        form=_FORMS.get(form, "dense"),
+        messages=sent,
+        weights=entry.get("weights") or entry["synapses_all"],
+        weight_bits=entry.get("weight_bits"),
+        geometry=geometry,
+        bias=bool(entry.get("bias")),
+    )
+
+
+def _layer(
+    name: str, entry: Mapping[str, Any], streams: tuple[Stream, ...], profile: Profile | None
+) -> Layer:
     updates, spikes = entry["neuron_updates"], entry["spikes"]
     counted = entry.get("active_updates")
+    share = profile.active_share(name) if profile else None
+    # A spike makes an update active; so does input, and each synop is input to one update.
+    events = spikes + sum(s.synops for s in streams if s.target == name)
+    active = (min(updates, spikes), min(updates, events))
     if isinstance(counted, int):
-        active = (counted, counted)
+        active, busy, origin = (counted, counted), float(counted), "counted"
+    elif share is not None:
+        busy, origin = share * updates, "profile"
     else:
-        # A spike makes an update active; so does input, and each synop is input to one update.
-        events = spikes + sum(s.synops for s in streams if s.target == name)
-        active = (min(updates, spikes), min(updates, events))
+        busy, origin = sum(active) / 2, "bounds"
     graded = any(s.graded for s in streams if s.source == name)
     kind = str(entry.get("kind", ""))
-    return Layer(name, kind, entry["neurons"], spikes, updates, active, graded)
+    neurons = entry["neurons"]
+    return Layer(name, kind, neurons, spikes, updates, active, graded, busy, origin)

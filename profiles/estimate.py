@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import events, operations
+from ..errors import UsageError
+from . import events, memory, operations
 from .costs import CostModel
 from .counts import Counts, counts_of
 from .terms import Band, Estimate, Latency, Term
 
 METHODS: dict[str, Callable[[Counts, CostModel], Estimate]] = {
     "events": events.price,
+    "memory": memory.price,
     "operations": operations.price,
 }
 
@@ -23,8 +25,23 @@ def estimate(run: Mapping[str, Any], model: CostModel) -> Estimate:
     Args:
         run: a run.json that `check_run` accepted.
         model: the prices.
+
+    Raises:
+        UsageError: the model's figures are not to be multiplied with counts.
     """
-    return METHODS[model.method](counts_of(run), model)
+    return price(counts_of(run), model)
+
+
+def price(counts: Counts, model: CostModel) -> Estimate:
+    """As `estimate`, of counts that were read before."""
+    if model.method not in METHODS:
+        raise UsageError(
+            f"{model.name} has no price of an operation: its figures are all-in or of unstated "
+            "scope, each holds at one operating point, and must not be multiplied with counts",
+            where=model.file,
+            remedy=f"read them with: slipway costs {model.name}; choose another cost model",
+        )
+    return METHODS[model.method](counts, model)
 
 
 def sensitivity(run: Mapping[str, Any], model: CostModel) -> dict[str, tuple[float, float]]:
@@ -32,20 +49,23 @@ def sensitivity(run: Mapping[str, Any], model: CostModel) -> dict[str, tuple[flo
 
     Only constants that have a band and move the total; the one that moves it most comes first.
     """
-    nominal = estimate(run, model)
+    counts = counts_of(run)
+    nominal = price(counts, model)
     found = {}
     for name in nominal.used:
         constant = model.constants[name]
-        ends = tuple(_with(run, model, name, end) for end in (constant.low, constant.high))
+        if constant.low == constant.high:
+            continue
+        ends = tuple(_with(counts, model, name, end) for end in (constant.low, constant.high))
         if ends[0] != ends[1]:
             found[name] = (ends[0], ends[1])
     return dict(sorted(found.items(), key=lambda item: item[1][0] - item[1][1]))
 
 
-def _with(run: Mapping[str, Any], model: CostModel, name: str, value: float) -> float:
+def _with(counts: Counts, model: CostModel, name: str, value: float) -> float:
     fixed = replace(model.constants[name], value=value)
     changed = replace(model, constants={**model.constants, name: fixed})
-    return estimate(run, changed).total.nominal
+    return price(counts, changed).total.nominal
 
 
-__all__ = ["METHODS", "Band", "Estimate", "Latency", "Term", "estimate", "sensitivity"]
+__all__ = ["METHODS", "Band", "Estimate", "Latency", "Term", "estimate", "price", "sensitivity"]

@@ -18,7 +18,9 @@ def price(counts: Counts, model: CostModel) -> Estimate:
         for name in ("accumulate", "multiply_accumulate_message", "multiply_accumulate_state")
     )
     projections = {
-        s.name: (message if s.graded else add).price.scaled(s.synops / counts.samples)
+        s.name: {
+            "synapse": (message if s.graded else add).price.scaled(s.synops / counts.samples)
+        }
         for s in counts.streams
     }
     table = model.neuron_operations
@@ -26,18 +28,20 @@ def price(counts: Counts, model: CostModel) -> Estimate:
     for layer in counts.layers:
         operations = table.get(layer.kind, table["default"])
         updates = layer.updates / counts.samples
-        populations[layer.name] = total(
-            (
-                add.price.scaled(updates * operations["accumulate"]),
-                state.price.scaled(updates * operations["multiply_accumulate"]),
-            )
+        update = (
+            add.price.scaled(updates * operations["accumulate"]),
+            state.price.scaled(updates * operations["multiply_accumulate"]),
         )
+        populations[layer.name] = {"neuron": total(update)}
     graded = any(s.graded for s in counts.streams)
     spiking = any(not s.graded for s in counts.streams)
     synapse = [c.evidence for c, is_used in ((add, spiking), (message, graded)) if is_used]
     terms = {
-        "synapse": Term(total(projections.values()), weakest(synapse)),
-        "neuron": Term(total(populations.values()), weakest((add.evidence, state.evidence))),
+        "synapse": Term(total(p["synapse"] for p in projections.values()), weakest(synapse)),
+        "neuron": Term(
+            total(p["neuron"] for p in populations.values()),
+            weakest((add.evidence, state.evidence)),
+        ),
     }
     used = ["accumulate", "multiply_accumulate_state"]
     used += ["multiply_accumulate_message"] if graded else []

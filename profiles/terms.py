@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import fsum
 
 # Keys of the breakdown, in the order in which they are shown.
@@ -72,15 +72,18 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Time of one inference under a stated placement.
+    """Time of one inference.
 
     Attributes:
         inference: seconds per inference.
-        step: seconds per executed step.
-        cores, chips: the least that hold all neurons, as the nominal figure assumes.
-        busiest: population on the busiest core.
-        binding: which of synapse, neuron or barrier takes most of a nominal step.
+        step: seconds per executed step, the mean over steps.
+        cores, chips, tiles: in use; without a placement the least that hold all neurons.
+        busiest: populations on the busiest core.
+        binding: which of synapse, neuron, message or barrier takes most of a nominal step.
         share: its share of the nominal step, 0 to 1.
+        placed: from the profile of a placed run; False: three stated scenarios.
+        basis: how the time was found, one sentence each.
+        busiest_core: chip_idx and core_idx of the busiest core; None without a placement.
     """
 
     inference: Band
@@ -90,6 +93,15 @@ class Latency:
     busiest: str
     binding: str
     share: float
+    tiles: int = 1
+    placed: bool = False
+    basis: tuple[str, ...] = ()
+    busiest_core: tuple[int, int] | None = None
+
+    @property
+    def throughput(self) -> Band:
+        """Inferences per second, one after the other."""
+        return Band(*(1 / t if t else 0.0 for t in reversed(_ends(self.inference))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +115,15 @@ class Estimate:
         total: dynamic and static, joule.
         latency: None where the model has no time.
         no_latency: why.
-        populations: neuron energy by population, joule; sums to the neuron term.
-        projections: synapse energy by projection, joule; sums to the synapse term.
+        parts: name of a population or projection -> term -> joule. A population has the
+            energy of its neurons and of the messages that it sends.
+        network: term -> joule of what belongs to no layer. With `parts` it sums to the
+            dynamic energy.
+        populations, projections: sums of `parts`, joule.
         used: names of the constants that were multiplied with something.
         grade: weakest evidence of any priced term.
         assumptions: one sentence each.
+        details: the dynamic energy split in another way that the model knows, joule.
     """
 
     model: str
@@ -116,11 +132,28 @@ class Estimate:
     total: Band
     latency: Latency | None
     no_latency: str
+    parts: Mapping[str, Mapping[str, Band]]
+    network: Mapping[str, Band]
     populations: Mapping[str, Band]
     projections: Mapping[str, Band]
     used: tuple[str, ...]
     grade: str
     assumptions: tuple[str, ...] = ()
+    details: Mapping[str, Band] = field(default_factory=dict)
+
+    @property
+    def energy_delay(self) -> Band | None:
+        """Total energy times latency, joule second; None where there is no latency."""
+        return self.total.times(self.latency.inference) if self.latency else None
+
+    @property
+    def partial(self) -> bool:
+        """Whether any term has no price or no count."""
+        return not all(term.priced for term in self.terms.values())
+
+
+def _ends(band: Band) -> tuple[float, float, float]:
+    return band.low, band.nominal, band.high
 
 
 def assemble(
@@ -130,10 +163,12 @@ def assemble(
     unpriced: Mapping[str, str],
     latency: Latency | None,
     no_latency: str,
-    populations: Mapping[str, Band],
-    projections: Mapping[str, Band],
+    populations: Mapping[str, Mapping[str, Band]],
+    projections: Mapping[str, Mapping[str, Band]],
     used: Iterable[str],
     assumptions: Iterable[str],
+    network: Mapping[str, Band] | None = None,
+    details: Mapping[str, Band] | None = None,
 ) -> Estimate:
     """An Estimate with its sums: dynamic is all that is priced but static."""
     missing = "this model does not price it"
@@ -148,11 +183,14 @@ def assemble(
         total=total(energies.values()),
         latency=latency,
         no_latency="" if latency else no_latency,
-        populations=populations,
-        projections=projections,
+        parts={**populations, **projections},
+        network=dict(network or {}),
+        populations={name: total(part.values()) for name, part in populations.items()},
+        projections={name: total(part.values()) for name, part in projections.items()},
         used=tuple(used),
         grade=weakest(t.grade for t in complete.values() if t.grade),
         assumptions=tuple(assumptions),
+        details=dict(details or {}),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .profile import Placed, Profile, placed_of, profile_of
@@ -97,6 +97,8 @@ class Counts:
         host: host_messages_in and host_messages_out, the same.
         placed: where the neurons lie; None without a placement.
         profile: the first samples, step by step; None where the run has none.
+        profiled: samples of the profile from which the share of active updates was taken.
+        target: that the network was placed for.
     """
 
     samples: int
@@ -107,6 +109,14 @@ class Counts:
     host: Mapping[str, int] = field(default_factory=dict)
     placed: Placed | None = None
     profile: Profile | None = None
+    profiled: int = 0
+    target: str = ""
+
+    def on(self, device: str) -> Counts:
+        """The same counts, without a placement if it is for another device's cores."""
+        if self.target in ("", device) or self.target.startswith(f"{device}-"):
+            return self
+        return replace(self, traffic={}, host={}, placed=None, profile=None)
 
     def into(self, target: str) -> tuple[Stream, ...]:
         """The projections into a population."""
@@ -132,6 +142,8 @@ def counts_of(run: Mapping[str, Any]) -> Counts:
         host,
         placed_of(run),
         profile,
+        profile.samples if profile else 0,
+        str((run.get("placement") or {}).get("target", "")),
     )
 
 

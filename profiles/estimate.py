@@ -41,7 +41,7 @@ def price(counts: Counts, model: CostModel) -> Estimate:
             where=model.file,
             remedy=f"read them with: slipway costs {model.name}; choose another cost model",
         )
-    return METHODS[model.method](counts, model)
+    return METHODS[model.method](counts.on(model.device), model)
 
 
 def sensitivity(run: Mapping[str, Any], model: CostModel) -> dict[str, tuple[float, float]]:

@@ -14,6 +14,10 @@ Named = tuple[str, Constant]
 Parts = dict[str, dict[str, Band]]
 
 NO_TRAFFIC = "no count: the run has no placement, so messages and hops are not known"
+OTHER_CORES = (
+    "no count: the network was placed for {target}, whose cores are not those of {device}; "
+    "compile and run it for {device}"
+)
 
 
 def price(counts: Counts, model: CostModel) -> Estimate:
@@ -24,7 +28,7 @@ def price(counts: Counts, model: CostModel) -> Estimate:
     """
     energies = [(k, c) for k, c in model.constants.items() if c.unit == "joule"]
     per_inference = 1 / counts.samples
-    missing = _missing(counts, energies)
+    missing = _missing(counts, energies, model.device)
     priced = [(k, c) for k, c in energies if c.term not in missing]
     projections = _projections(counts, _counting(priced, PROJECTION), per_inference)
     populations = _populations(counts, priced, per_inference)
@@ -68,7 +72,7 @@ def _counting(constants: Iterable[Named], names: Mapping[str, object]) -> list[C
     return [c for _, c in constants if c.counts in names]
 
 
-def _missing(counts: Counts, energies: Sequence[Named]) -> dict[str, str]:
+def _missing(counts: Counts, energies: Sequence[Named], device: str) -> dict[str, str]:
     """Terms of which some count is not in the run: they are not priced in part."""
     found = {}
     for name, constant in energies:
@@ -80,6 +84,8 @@ def _missing(counts: Counts, energies: Sequence[Named]) -> dict[str, str]:
             lacking = key in NETWORK and NETWORK[key](counts) is None
         if lacking and (counts.traffic or counts.placed):
             found[constant.term] = f"no count: the run does not state {key} ({name})"
+        elif lacking and counts.target:
+            found[constant.term] = OTHER_CORES.format(target=counts.target, device=device)
         elif lacking:
             found[constant.term] = NO_TRAFFIC
     return found
@@ -173,19 +179,19 @@ def _activity(counts: Counts, priced: Sequence[Named]) -> Iterable[str]:
     origins = {layer.active_from for layer in counts.layers}
     if origins == {"counted"}:
         yield f"Neuron updates: {least:,} of {updates:,} are active, as counted."
-    elif origins == {"profile"} and counts.profile:
+    elif origins == {"profile"}:
         busy = sum(layer.busy for layer in counts.layers)
         yield (
             "Neuron updates are active if the neuron spikes or receives input: "
             f"{100 * busy / updates:.2f} % of them, as counted in the first "
-            f"{counts.profile.samples} samples. Low has all inactive, high all active."
+            f"{counts.profiled} samples. Low has all inactive, high all active."
         )
     else:
         yield (
-            "Neuron updates are active if the neuron spikes or receives input. Only bounds are "
-            f"counted: {least:,} to {most:,} of {updates:,} (spikes; spikes plus incoming "
-            "synops). Nominal is the middle of these bounds; low has all updates inactive, high "
-            "all active."
+            "Neuron updates are active if the neuron spikes or receives input. Only bounds "
+            f"are counted: {least:,} to {most:,} of {updates:,} (spikes; spikes plus incoming "
+            "synops). Nominal is the middle of these bounds; low has all updates inactive, "
+            "high all active."
         )
 
 

@@ -19,12 +19,13 @@ def timeline_of(run: Mapping[str, Any], model: CostModel) -> dict[str, Any] | No
     (index into placement.cores; the core that is the longest in most samples); `binding` part
     of each step (synapse, neuron, message, barrier); `parts`, the nominal seconds of each on
     the busiest core; `barrier_second`; `core_seconds`, the mean nominal time of each core.
+    None: no time in the model, no profile in the run, or a placement for another device.
 
     Args:
         run: a checked run.json.
         model: the prices.
     """
-    counts = counts_of(run)
+    counts = counts_of(run).on(model.device)
     found = steps_in(counts, model) if model.timed and counts.profile else None
     if found is None:
         return None

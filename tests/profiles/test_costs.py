@@ -20,7 +20,11 @@ SHIPPED = Path(costs.__file__).parent / "costs"
 # Copied from the references by hand: constant -> (low, value, high), in pJ, ns or W.
 HOPS = {"hop_east_west": (2.31, 3.0, 4.69), "hop_north_south": (3.08, 4.0, 6.25)}
 POWER = {"static_power": (0.030, 0.104, 0.180)}
-BARRIER_OF_CHIPS = {"barrier_chips": (5800, 14300, 16200)}
+BARRIER_OF_CHIPS = {
+    "barrier_32_chips": (465, 5800, 5800),
+    "barrier_256_chips": (14300, 14300, 14300),
+    "barrier_768_chips": (16200, 16200, 16200),
+}
 EXPECTED: dict[str, dict[str, tuple[float, float, float]]] = {
     "loihi1_davies": {
         "synop": (23.6, 23.6, 36.9),
@@ -63,7 +67,8 @@ VALUES: dict[str, dict[str, float]] = {
         **{"hop_east_west": 3.0, "hop_north_south": 4.2, "static_power": 0.104},
         **{"time_synop_dense": 3.8, "time_synop_sparse": 4.7, "time_synop_convolution": 3.1},
         **{"time_soma_access": 6.0, "time_soma_update": 3.7, "time_soma_spike": 30.0},
-        **{"time_message_out": 5.1, "time_message_in": 16.0, "barrier_chips": 14300},
+        **{"time_message_out": 5.1, "time_message_in": 16.0, "barrier_768_chips": 16200},
+        **{"barrier_32_chips": 5800, "barrier_256_chips": 14300},
         **{"barrier_1_tile": 600, "barrier_2_tiles": 1000, "barrier_4_tiles": 1400},
         "barrier_29_tiles": 1800,
     },

@@ -9,38 +9,46 @@ import typer
 
 from . import options
 from .desk import Desk, Result
-from .outputs import json_text
 from .verb import verb
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+Sample = Annotated[
+    int, typer.Option("--sample", min=0, help="Which of the recorded samples the raster shows.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse a total that lacks a term for want of a price.")
+]
 
-@verb("Write the report here: HTML, or JSON if the name ends with .json.", writes="file")
+
+@verb(
+    "Write the report here: a page, JSON or a table, as the name ends: .html, .json, .csv.",
+    writes="file",
+)
 def report(
     desk: Desk,
-    runs: Annotated[list[Path], typer.Argument(help="Results of `slipway run`.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Results of `slipway run`; the others are compared with the first."
+        ),
+    ],
     cost_model: options.CostModels = None,
+    sample: Sample = 0,
+    strict: Strict = False,
 ) -> Result:
     """Estimate energy and time of runs, side by side."""
-    from ..profiles.html import render_html
-    from ..profiles.report import build_report
-    from ..profiles.run_file import load_run
+    from ..profiles.notebook import Report
     from ..profiles.text import render_text
 
-    results = [load_run(path) for path in runs]
-
-    models = {"cost_models": tuple(cost_model)} if cost_model else {}
-    facts = build_report(results, **models)
+    made = Report.of(*runs, cost_models=cost_model, sample=sample, strict=strict)
     if desk.output is not None:
-        from ..files import write_text
-
-        as_json = desk.output.suffix == ".json"
-        write_text(desk.output, json_text(facts) + "\n" if as_json else render_html(facts))
+        made.save(desk.output)
 
     def show(console: Console) -> None:
-        console.print(render_text(facts))
+        console.print(render_text(made.facts))
         if desk.output is not None:
             console.print(f"report: {desk.output}")
 
-    return Result(facts, show)
+    return Result(made.facts, show)

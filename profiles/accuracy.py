@@ -11,13 +11,16 @@ _ENGINES = {"fast": "fast engine", "lava": "Lava", "reference": "NumPy reference
 _PRECISIONS = {"fixed": "fixed point", "float": "floating point"}
 
 
-def accuracies(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def accuracies(
+    runs: Sequence[Mapping[str, Any]], labels: Sequence[str]
+) -> list[dict[str, Any]]:
     """One entry a run; the first is the main one, the others are compared with it.
 
-    Keys: label, engine, precision, samples, accuracy, main; same_samples (true, false, or
-    null where the files do not say); shared (number of first samples that both runs saw, where
-    that is known); accuracy_on_shared, main_accuracy_on_shared, agreement (share of equal
-    predictions), each over these samples, or null.
+    Keys: label, how (engine and precision in words), engine, precision, samples, accuracy,
+    main; same_samples (true, false, or null where the files do not say); shared (number of
+    first samples that both runs saw, where that is known); accuracy_on_shared,
+    main_accuracy_on_shared, agreement (share of equal predictions), each over these samples,
+    or null.
     """
     main = runs[0]
     entries = []
@@ -26,7 +29,8 @@ def accuracies(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         compared = bool(index and shared)
         entries.append(
             {
-                "label": label(run),
+                "label": labels[index],
+                "how": label(run),
                 "engine": run["engine"],
                 "precision": run["precision"],
                 "samples": run["samples"],

@@ -37,7 +37,11 @@ def span(low: float | None, high: float | None, unit: str, digits: int = 2) -> s
     if low is None or high is None:
         return ABSENT
     first, last = quantity(low, unit, digits), quantity(high, unit, digits)
-    return first if first == last else f"{first} to {last}"
+    if first == last:
+        return first
+    # The unit once, where both have the same.
+    number, _, ending = first.rpartition(_GAP)
+    return f"{number} to {last}" if last.endswith(f"{_GAP}{ending}") else f"{first} to {last}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -59,6 +63,13 @@ def percent(value: float | None, digits: int = 3) -> str:
 def share(value: float) -> str:
     """A part of a whole, to two digits; what is below a tenth of a per cent says so."""
     return f"<\u20090.1{_GAP}%" if 0 < value < 0.001 else percent(value, 2)
+
+
+def ratio(value: float | None) -> str:
+    """A figure over another: "2.1 times"."""
+    if value is None or not isfinite(value):
+        return ABSENT
+    return f"{_plain(rounded(value, 2), 2)}{_GAP}\u00d7"
 
 
 def accuracy(value: float | None) -> str:

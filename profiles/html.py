@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
+from pathlib import PurePath
 from typing import Any
 
 from markupsafe import Markup
 
-from . import figures
-from .charts import MOST_ROWS, Bar, Span, bars, spans
+from . import figures, names
+from .charts.frame import MOST_ROWS
+from .charts.steps import MOST_RASTERS
+from .cores import core_name
+from .drawings import drawings
 
-# What the terms of the breakdown are called on the page.
-TERM_NAMES = {
-    "synapse": "Synapses",
-    "neuron": "Neurons",
-    "axon_out": "Axons out",
-    "noc": "Network on chip",
-    "barrier": "Barrier",
-    "io": "Input and output",
-    "static": "Static power",
-    "encoding": "Encoding",
-    "reset": "Reset of states",
-    "memory": "Memory",
-    "memory_fetch": "Memory fetch",
-    "leakage": "Leakage",
-}
+# Cores that the page lists; the other outputs list all.
+MOST_CORES = 128
 
 
 def render_html(report: Mapping[str, Any]) -> str:
@@ -35,121 +26,35 @@ def render_html(report: Mapping[str, Any]) -> str:
 
     Names from the user's network are escaped; the page loads nothing and runs no script.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    source = resources.files(__package__) / "templates" / "report.html"
     environment = Environment(
+        loader=FunctionLoader(_source),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_clean,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        plain=figures.plain,
-        number=figures.number,
-        percent=figures.percent,
-        share=figures.share,
-        accuracy=figures.accuracy,
-        joule=lambda value: figures.quantity(value, "J"),
-        second=lambda value: figures.quantity(value, "s"),
-        joule_second=lambda value: figures.quantity(value, "J s"),
-        watt=lambda value: figures.quantity(value, "W"),
-        short=figures.short,
-        si=_si,
-        cell=_cell,
-        term=term_name,
+    environment.filters.update(FILTERS)
+    environment.globals.update(
+        command=_command, most=MOST_ROWS, rasters=MOST_RASTERS, most_cores=MOST_CORES
     )
-    template = environment.from_string(source.read_text(encoding="utf-8"))
-    page = template.render(r=report, charts=_charts(report), command=_command, most=MOST_ROWS)
+    page = environment.get_template("report.html").render(
+        r=report, charts=drawings(report), title=title_of(report)
+    )
     return page.lstrip()
 
 
-def term_name(key: str) -> str:
-    """The name of a term for people."""
-    return TERM_NAMES.get(key, figures.plain(key).replace("_", " ").capitalize())
+def title_of(report: Mapping[str, Any]) -> str:
+    """The name of the program that ran, without its folder."""
+    program = report["provenance"]["runs"][0].get("program")
+    file = program.get("file") if isinstance(program, Mapping) else None
+    return PurePath(file).name if isinstance(file, str) and file else "A network"
 
 
-def _charts(report: Mapping[str, Any]) -> dict[str, Any]:
-    layers = report["layers"]
-    rate_limit = report["break_even"]["spike_rate_limits"][1]
-    samples = report["run"]["samples"]
-    return {
-        "energy": {
-            model: _energy_chart(f"energy-{n}", model, terms, report["energy"][model])
-            for n, (model, terms) in enumerate(report["breakdown"].items())
-        },
-        "synops": bars(
-            "synops",
-            "Synaptic operations into each layer, per inference",
-            [_mean_bar(row["name"], row["synops"] / samples) for row in layers],
-        ),
-        "layers": {
-            model: _layer_chart(f"layers-{n}", model, layers)
-            for n, model in enumerate(report["energy"])
-        },
-        "rate": bars(
-            "rate",
-            "Spikes per neuron and step, by layer",
-            [
-                Bar(
-                    row["name"],
-                    row["rate"] if row["spiking"] else None,
-                    figures.percent(row["rate"]) if row["spiking"] else _no_rate(row),
-                )
-                for row in layers
-            ],
-            mark=(rate_limit, f"break-even {figures.percent(rate_limit, 2)}"),
-        ),
-        "accuracy": bars(
-            "accuracy",
-            "Accuracy of each run",
-            [
-                Bar(
-                    f"{row['label']}, {figures.number(row['samples'])} samples",
-                    row["accuracy"],
-                    figures.accuracy(row["accuracy"]),
-                )
-                for row in report["accuracy"]
-            ],
-            most=1.0,
-            letters=42,
-        ),
-    }
-
-
-def _no_rate(row: Mapping[str, Any]) -> str:
-    return "sends values" if row["graded"] else "does not spike"
-
-
-def _energy_chart(
-    key: str, model: str, terms: Mapping[str, Any], energy: Mapping[str, Any]
-) -> Markup:
-    bands = {term_name(name): term for name, term in terms.items() if term["priced"]}
-    ends = ("low", "nominal", "high")
-    rows = [Span(name, *_band([term[end] for end in ends])) for name, term in bands.items()]
-    total = [energy[f"{end}_joule_per_inference"] for end in ends]
-    rows.append(Span("Total, partial" if energy["partial"] else "Total", *_band(total)))
-    title = f"Energy per inference by term, {model}, low to high on a logarithmic axis"
-    return spans(key, title, rows, "J")
-
-
-def _band(values: list[float]) -> tuple[tuple[float, float, float], str]:
-    low, nominal, high = values
-    return (low, nominal, high), figures.quantity(nominal, "J")
-
-
-def _mean_bar(name: str, value: float) -> Bar:
-    return Bar(name, value, figures.number(value))
-
-
-def _layer_chart(key: str, model: str, layers: list[Mapping[str, Any]]) -> Markup:
-    rows = []
-    for row in layers:
-        energy = row["energy"][model]
-        text = f"{figures.quantity(energy['nominal'], 'J')}, {figures.share(energy['share'])}"
-        rows.append(Bar(row["name"], energy["nominal"], text))
-    return bars(key, f"Dynamic energy per inference by layer, {model}", rows)
+def _source(name: str) -> str:
+    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")
 
 
 def _clean(value: Any) -> Any:
@@ -160,7 +65,16 @@ def _clean(value: Any) -> Any:
 
 def _si(value: float, unit: str) -> str:
     """A constant in its unit: joule, second or watt."""
-    return figures.quantity(value, {"joule": "J", "second": "s", "watt": "W"}[unit], 3)
+    return figures.quantity(value, {"joule": "J", "second": "s", "watt": "W"}.get(unit, ""), 3)
+
+
+def _per(total: float | None, samples: int) -> str:
+    return figures.number(None if total is None else total / samples)
+
+
+def _unit(unit: str | None, resource: str) -> str:
+    """The unit of a limit, unless the resource's name says it."""
+    return "" if not unit or unit in names.words(resource).lower() else figures.plain(unit)
 
 
 def _cell(value: Any) -> str:
@@ -184,3 +98,25 @@ def _command(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return figures.plain(shlex.join(map(str, value)))
     return figures.plain(value or "")
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "plain": figures.plain,
+    "number": figures.number,
+    "percent": figures.percent,
+    "share": figures.share,
+    "accuracy": figures.accuracy,
+    "quantity": figures.quantity,
+    "span": figures.span,
+    "ratio": figures.ratio,
+    "short": figures.short,
+    "per": _per,
+    "unit": _unit,
+    "si": _si,
+    "cell": _cell,
+    "core": core_name,
+    "term": names.term,
+    "words": names.words,
+    "load": names.load,
+    "traffic": names.traffic,
+}

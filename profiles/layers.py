@@ -18,21 +18,21 @@ def _share(part: Band, whole: Band) -> float:
 
 
 def layer_rows(run: Mapping[str, Any], counts: Counts, priced: Priced) -> list[dict[str, Any]]:
-    """A row a population: its neurons and all that reaches it.
+    """A row a population: its neurons, the messages that they send, and all that reaches them.
 
-    `energy` by model: neuron energy plus synapse energy of the incoming projections, joule per
-    inference; `share` is the part of the dynamic energy. Shares sum to 1.
+    `energy` by model, joule per inference: low, nominal, high; `terms`, its nominal parts by
+    term of the breakdown; `share`, the part of the dynamic energy. With `elsewhere` the shares
+    sum to 1. `messages` and `hops` are totals over all samples, null without a placement.
     """
+    sources = (run.get("traffic") or {}).get("sources") or {}
     rows = []
     for layer in counts.layers:
         entry = run["populations"][layer.name]
         incoming = counts.into(layer.name)
-        energy = {}
-        for model, found in priced:
-            parts = [found.populations[layer.name]]
-            parts += [found.projections[stream.name] for stream in incoming]
-            whole = total(parts)
-            energy[model.name] = {**whole.as_json(), "share": _share(whole, found.dynamic)}
+        energy = {
+            model.name: _energy(found, [layer.name, *(stream.name for stream in incoming)])
+            for model, found in priced
+        }
         rows.append(
             {
                 "name": layer.name,
@@ -48,6 +48,8 @@ def layer_rows(run: Mapping[str, Any], counts: Counts, priced: Priced) -> list[d
                 "spiking": layer.spiking,
                 "rate": layer.spikes / layer.updates if layer.updates else 0.0,
                 "projections": [stream.name for stream in incoming],
+                "messages": sources.get(layer.name, {}).get("messages"),
+                "hops": sources.get(layer.name, {}).get("hops"),
                 "synapses": sum(stream.synapses for stream in incoming),
                 "synops": sum(stream.synops for stream in incoming),
                 "synops_all": sum(stream.synops_all for stream in incoming),
@@ -55,6 +57,36 @@ def layer_rows(run: Mapping[str, Any], counts: Counts, priced: Priced) -> list[d
             }
         )
     return rows
+
+
+def _energy(found: Estimate, names: Sequence[str]) -> dict[str, Any]:
+    """What populations and projections of these names cost together."""
+    parts = [found.parts.get(name, {}) for name in names]
+    terms = dict.fromkeys(term for part in parts for term in part)
+    split = {term: total(part[term] for part in parts if term in part) for term in terms}
+    whole = total(split.values())
+    return {
+        **whole.as_json(),
+        "terms": {term: band.nominal for term, band in split.items()},
+        "share": _share(whole, found.dynamic),
+    }
+
+
+def elsewhere(counts: Counts, priced: Priced) -> dict[str, Any]:
+    """Dynamic energy that belongs to no layer, by model: what inputs and the network cost."""
+    layered = {layer.name for layer in counts.layers}
+    streams = {stream.name for stream in counts.streams if stream.target in layered}
+    found = {}
+    for model, priced_by in priced:
+        bands = [
+            band
+            for name, part in priced_by.parts.items()
+            if name not in layered | streams
+            for band in part.values()
+        ]
+        whole = total([*bands, *priced_by.network.values()])
+        found[model.name] = {**whole.as_json(), "share": _share(whole, priced_by.dynamic)}
+    return found
 
 
 def projection_rows(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .costs import CostModel
-from .figures import accuracy, percent, plain
+from .figures import accuracy, percent, plain, ratio, short
 from .terms import Estimate
 
 # Mean spikes per neuron and step above which an ANN of equal resolution is cheaper, by
@@ -17,13 +17,10 @@ RATE_LIMIT_STRICT = 0.057
 SPIKES_PER_SYNAPSE = (0.15, 1.38)
 FEWEST_SAMPLES = 100
 LARGEST_DROP = 0.01
+LARGEST_IMBALANCE = 2.0
 
-# Parts of a complete report that this version cannot fill in yet.
-ABSENT = (
-    "placement (cores, routes, messages between cores, hops)",
-    "a dense int8 network with the same layers, priced under the same memory model",
-    "energy of memory (the arithmetic-only model leaves it out)",
-)
+# Codes of what is no fault of the run, and no surprise.
+NOTES = ("fewer_samples", "other_process", "encoding")
 
 
 def warnings_of(
@@ -32,20 +29,31 @@ def warnings_of(
     *,
     spike_rate: float | None,
     entries: Sequence[Mapping[str, Any]],
+    placement: Mapping[str, Any] | None = None,
+    baseline: Mapping[str, Any] | None = None,
 ) -> list[dict[str, str]]:
-    """Codes and texts of all that is true of this report."""
+    """Code, level and text of all that is true of this report.
+
+    Level "warning" is what may mislead, "note" what holds for nearly every report.
+    """
     run = runs[0]
     found = [
         *_rate(spike_rate),
         *_samples(run),
         *_accuracy(entries),
         *_numbers(run),
+        *_baseline(baseline),
+        *_balance(placement),
     ]
     found += _devices(run, priced)
     for model, estimate in priced:
         found += _model(model, estimate)
     found += _encoding(priced)
-    return [{"code": code, "text": text} for code, text in found]
+    warnings = [
+        {"code": code, "level": "note" if code in NOTES else "warning", "text": text}
+        for code, text in found
+    ]
+    return sorted(warnings, key=lambda warning: warning["level"], reverse=True)
 
 
 def _rate(rate: float | None) -> list[tuple[str, str]]:
@@ -56,6 +64,15 @@ def _rate(rate: float | None) -> list[tuple[str, str]]:
         "dense network of equal resolution may need less energy (Yan et al., arXiv 2409.08290)."
     )
     return [("spike_rate", text)]
+
+
+def _baseline(baseline: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if not baseline or baseline["cheaper"] != "dense":
+        return []
+    text = "The same network, dense and of 8 bits, costs less under the same memory model"
+    if baseline["ratio"]:
+        text += f": the spiking one needs {ratio(baseline['ratio'])} its energy"
+    return [("dense_cheaper", f"{text}.")]
 
 
 def _samples(run: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -110,18 +127,38 @@ def _numbers(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
+def _balance(placement: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    load = placement["balance"]["syn_ops"] if placement else None
+    if not load or not load["ratio"] or load["ratio"] <= LARGEST_IMBALANCE:
+        return []
+    names = ", ".join(short(name, 30) for name in list(load["busiest"]["populations"])[:3])
+    text = (
+        f"The busiest core ({names}) does {load['ratio']:.1f} times the synops of the mean "
+        "core: it sets the time of a step while the others wait."
+    )
+    return [("imbalance", text)]
+
+
 def _devices(
     run: Mapping[str, Any], priced: Sequence[tuple[CostModel, Estimate]]
 ) -> list[tuple[str, str]]:
+    """Models of another chip may mislead; those of a process are meant to stand beside."""
     target = run.get("target")
-    others = [f"{m.name} ({plain(m.device)})" for m, _ in priced if m.device != target]
-    if not others:
-        return []
-    text = (
-        f"The program was compiled for {plain(target or 'an unnamed target')}; "
-        f"{' and '.join(others)} {'prices' if len(others) == 1 else 'price'} another device."
-    )
-    return [("other_device", text)]
+    found = []
+    for code, timed in (("other_device", True), ("other_process", False)):
+        others = [
+            f"{m.name} ({plain(m.device)})"
+            for m, e in priced
+            if m.device != target and (e.latency is not None) is timed
+        ]
+        if others:
+            text = (
+                f"The program was compiled for {plain(target or 'an unnamed target')}; "
+                f"{' and '.join(others)} {'prices' if len(others) == 1 else 'price'} "
+                f"{'another device' if timed else 'operations of a process, not this device'}."
+            )
+            found.append((code, text))
+    return found
 
 
 def _encoding(priced: Sequence[tuple[CostModel, Estimate]]) -> list[tuple[str, str]]:
@@ -136,17 +173,23 @@ def _model(model: CostModel, estimate: Estimate) -> list[tuple[str, str]]:
     if static is not None and static.nominal > 0.5 * estimate.total.nominal:
         share = percent(static.nominal / estimate.total.nominal, 2)
         text = (
-            f"{model.name}: static power is {share} of the total. The time of an inference, "
-            "which rests on an assumed placement, decides this figure."
+            f"{model.name}: static power is {share} of the total. The time of an inference"
+            f"{_assumed(estimate)} decides this figure."
         )
         found.append(("static_share", text))
     if estimate.latency is not None and estimate.latency.chips > 1:
+        what = "the network lies on" if estimate.latency.placed else "the neurons alone need"
         text = (
-            f"{model.name}: the neurons alone need {estimate.latency.chips} chips; time and "
-            "energy between chips are not in the figures."
+            f"{model.name}: {what} {estimate.latency.chips} chips; time and energy of messages "
+            "between chips are not in the figures."
         )
         found.append(("several_chips", text))
     return found
+
+
+def _assumed(estimate: Estimate) -> str:
+    placed = estimate.latency is not None and estimate.latency.placed
+    return "" if placed else ", which rests on an assumed placement,"
 
 
 def _integer(value: Any) -> int:

@@ -7,73 +7,127 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import Problem, UsageError
 from .accuracy import accuracies
-from .costs import CostModel, load_cost_model
+from .baseline import baseline_of
+from .comparison import comparison_of, labels_of
+from .cores import placement_of, traffic_of
+from .costs import CostModel, list_cost_models, load_cost_model
 from .counts import Counts, counts_of
-from .estimate import estimate, sensitivity
-from .layers import Priced, layer_rows, projection_rows
+from .estimate import estimate
+from .layers import Priced, elsewhere, layer_rows, projection_rows
+from .priced import (
+    BADGE,
+    breakdown_of,
+    energy_of,
+    latency_json,
+    sensitivity_of,
+    unpriced_of,
+)
+from .recorded import recorded_of
 from .remarks import (
-    ABSENT,
     RATE_LIMIT,
     RATE_LIMIT_STRICT,
     SPIKES_PER_SYNAPSE,
     warnings_of,
 )
 from .run_file import check_run
-from .terms import Estimate, Latency, weakest
+from .summary import summary_of
+from .terms import weakest
+from .timeline import timeline_of
 
 FORMAT = 1
-BADGE = "estimate, not a measurement"
+# Beside the models of the chip itself: arithmetic alone never stands alone.
+BESIDE = ("ops45", "lemaire22")
+WITHOUT_TARGET = "loihi1_davies"
 
 
 def build_report(
     runs: Sequence[Mapping[str, Any]],
-    cost_models: Sequence[str | Path] = ("loihi1_davies", "ops45"),
+    cost_models: Sequence[str | Path] | None = None,
+    *,
+    sample: int = 0,
+    strict: bool = False,
 ) -> dict[str, Any]:
-    """Price the first run with each cost model; further runs stand beside its accuracy.
+    """Price runs with each cost model; the first is reported on, the others compared with it.
 
     Args:
         runs: contents of run.json files, at least one.
-        cost_models: names of shipped models or paths of .toml files.
+        cost_models: names of shipped models or paths of .toml files; the models of the first
+            run's target, and beside them those of arithmetic and memory, if not given.
+        sample: which of the recorded samples the raster shows, from 0.
+        strict: refuse a total that lacks a term.
 
     Raises:
         FileError: a run or a cost model is malformed; names every wrong key.
-        UsageError: no run, no cost model, an unknown one, or two of one name.
+        UsageError: no run, no cost model, an unknown one, or two of one name; the sample was
+            not recorded; with `strict`, a model does not price everything.
     """
     if not runs:
         raise UsageError("there is no run to report on", remedy="give at least one run.json")
     checked = [check_run(run, where=f"run {n}") for n, run in enumerate(runs, start=1)]
-    models = _models(cost_models)
     main = checked[0]
+    target = main.get("target")
+    models = _models(default_models(target) if cost_models is None else cost_models)
+    recorded = recorded_of(main, sample)
+    every = [[(model, estimate(run, model)) for model in models] for run in checked]
+    priced = every[0]
+    if strict:
+        _refuse_partial(priced)
     counts = counts_of(main)
-    priced = [(model, estimate(main, model)) for model in models]
     rate = _spike_rate(counts)
-    entries = accuracies(checked)
-    return {
+    labels = labels_of(checked)
+    entries = accuracies(checked, labels)
+    placement = placement_of(main)
+    baseline = baseline_of(main, models)
+    facts = {
         "format": FORMAT,
         "kind": "estimate",
         "badge": BADGE,
         "grade": weakest(e.grade for _, e in priced),
+        "main_model": models[0].name,
         "run": _run_facts(main),
-        "totals": _totals(counts),
-        "energy": {m.name: _energy(m, e, counts.steps) for m, e in priced},
-        "latency": {m.name: _latency(e) for m, e in priced},
-        "breakdown": {m.name: _breakdown(e) for m, e in priced},
-        "sensitivity": {m.name: _sensitivity(main, m, e) for m, e in priced},
+        "totals": _totals(counts, main),
+        "energy": {m.name: energy_of(m, e, counts.steps) for m, e in priced},
+        "latency": {m.name: latency_json(e) for m, e in priced},
+        "breakdown": {m.name: breakdown_of(e) for m, e in priced},
+        "sensitivity": {m.name: sensitivity_of(main, m, e) for m, e in priced},
         "layers": layer_rows(main, counts, priced),
+        "elsewhere": elsewhere(counts, priced),
         "projections": projection_rows(main, counts, priced),
+        "placement": placement,
+        "traffic": traffic_of(main),
+        "recorded": recorded,
         "accuracy": entries,
+        "comparison": comparison_of(checked, labels, every),
+        "baseline": baseline,
+        "timeline": {m.name: timeline_of(main, m) for m in models},
         "break_even": _break_even(counts, rate),
         "compile": main.get("compile") or {},
-        "unpriced": _unpriced(priced),
-        "absent": list(ABSENT),
+        "unpriced": unpriced_of(priced),
+        "absent": _absent(placement, recorded),
         "assumptions": [
             {"model": m.name, "text": text} for m, e in priced for text in e.assumptions
         ],
-        "warnings": warnings_of(checked, priced, spike_rate=rate, entries=entries),
-        "provenance": _provenance(checked, priced),
+        "warnings": warnings_of(
+            checked,
+            priced,
+            spike_rate=rate,
+            entries=entries,
+            placement=placement,
+            baseline=baseline,
+        ),
+        "provenance": _provenance(checked, labels, priced),
     }
+    return {**facts, "summary": summary_of(facts)}
+
+
+def default_models(target: str | None) -> tuple[str, ...]:
+    """The shipped models of a target, and beside them those of arithmetic and memory."""
+    shipped = list_cost_models()
+    own = [name for name in shipped if load_cost_model(name).device == target]
+    own = [name for name in own if name not in BESIDE] or [WITHOUT_TARGET]
+    return (*own, *(name for name in BESIDE if name in shipped))
 
 
 def _models(wanted: Sequence[str | Path]) -> list[CostModel]:
@@ -88,6 +142,20 @@ def _models(wanted: Sequence[str | Path]) -> list[CostModel]:
                 f"two cost models are called {name!r}: {files}", remedy="rename one file"
             )
     return models
+
+
+def _refuse_partial(priced: Priced) -> None:
+    """Raises UsageError that names every term without a price."""
+    problems = []
+    for model, found in priced:
+        missing = [key for key, term in found.terms.items() if not term.priced]
+        if missing:
+            text = f"the total of {model.name} lacks {', '.join(missing)}"
+            problems.append(
+                Problem(text, "--strict", "leave --strict out, or choose another --cost-model")
+            )
+    if problems:
+        raise UsageError(*problems)
 
 
 def _run_facts(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,103 +178,31 @@ def _outputs(run: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _totals(counts: Counts) -> dict[str, Any]:
-    """Exact integers over all samples, and their means; `spikes` includes graded messages."""
+def _totals(counts: Counts, run: Mapping[str, Any]) -> dict[str, Any]:
+    """Exact integers over all samples, and their means; `spikes` includes graded messages.
+
+    Messages (one per destination core) and hops (one per link) need a placement: null without.
+    """
+    traffic = run.get("traffic") or {}
     totals = {
         "spikes": sum(layer.spikes for layer in counts.layers),
         "graded_messages": sum(layer.spikes for layer in counts.layers if layer.graded),
         "synops": sum(stream.synops for stream in counts.streams),
         "synops_all": sum(stream.synops_all for stream in counts.streams),
         "neuron_updates": sum(layer.updates for layer in counts.layers),
+        "messages": traffic.get("messages"),
+        "hops": traffic.get("hops"),
     }
     return {
         **totals,
-        # One message per destination core, one hop per link: they need a placement.
-        "messages": None,
-        "hops": None,
         "neurons": sum(layer.neurons for layer in counts.layers),
         "synapses": sum(stream.synapses for stream in counts.streams),
         "synapses_all": sum(stream.synapses_all for stream in counts.streams),
-        "per_inference": {key: value / counts.samples for key, value in totals.items()},
+        "per_inference": {
+            key: None if value is None else value / counts.samples
+            for key, value in totals.items()
+        },
     }
-
-
-def _energy(model: CostModel, estimate: Estimate, steps: int) -> dict[str, Any]:
-    partial = not all(term.priced for term in estimate.terms.values())
-    static = estimate.terms["static"].energy
-    facts: dict[str, Any] = {
-        **estimate.total.as_json("_joule_per_inference"),
-        **estimate.total.scaled(1 / steps).as_json("_joule_per_step"),
-        "dynamic": estimate.dynamic.as_json("_joule_per_inference"),
-        "static": static.as_json("_joule_per_inference") if static else None,
-        "kind": "estimate",
-        "grade": estimate.grade,
-        "partial": partial,
-        "badges": [BADGE, "counts simulated", *model.badges, *(["partial"] if partial else [])],
-        "band": "lows and highs of all priced terms summed",
-        "uncertainty": model.uncertainty,
-        "title": model.title,
-        "device": model.device,
-    }
-    if estimate.latency is not None:
-        time = estimate.latency.inference
-        energy_delay = estimate.total.times(time)
-        facts["energy_delay_product_joule_second"] = energy_delay.as_json()
-        seconds = time.nominal
-        watts = {
-            "dynamic": estimate.dynamic.nominal / seconds if seconds else None,
-            "static": static.nominal / seconds if static and seconds else None,
-            "total": estimate.total.nominal / seconds if seconds else None,
-        }
-        facts["nominal_power_watt"] = watts
-    return facts
-
-
-def _latency(estimate: Estimate) -> dict[str, Any]:
-    found: Latency | None = estimate.latency
-    if found is None:
-        return {"nominal_second_per_inference": None, "reason": estimate.no_latency}
-    nominal = found.inference.nominal
-    return {
-        **found.inference.as_json("_second_per_inference"),
-        **found.step.as_json("_second_per_step"),
-        "nominal_inference_per_second": 1 / nominal if nominal else None,
-        "cores": found.cores,
-        "chips": found.chips,
-        "busiest": found.busiest,
-        "binding": found.binding,
-        "binding_share": found.share,
-        "reason": "estimate, placement not yet known",
-    }
-
-
-def _breakdown(estimate: Estimate) -> dict[str, Any]:
-    """Joule per inference, by term; null where there is no price."""
-    nothing = {"low": None, "nominal": None, "high": None}
-    return {
-        key: {
-            **(term.energy.as_json() if term.energy else nothing),
-            "grade": term.grade,
-            "priced": term.priced,
-            **({} if term.priced else {"reason": term.reason}),
-        }
-        for key, term in estimate.terms.items()
-    }
-
-
-def _sensitivity(
-    run: Mapping[str, Any], model: CostModel, nominal: Estimate
-) -> list[dict[str, Any]]:
-    """Nominal total with one constant at its low and at its high, largest effect first."""
-    return [
-        {
-            "constant": name,
-            "low_joule_per_inference": low,
-            "nominal_joule_per_inference": nominal.total.nominal,
-            "high_joule_per_inference": high,
-        }
-        for name, (low, high) in sensitivity(run, model).items()
-    ]
 
 
 def _spike_rate(counts: Counts) -> float | None:
@@ -237,21 +233,27 @@ def _side(value: float | None, low: float, high: float) -> str | None:
     return "below" if value < low else "within" if value <= high else "above"
 
 
-def _unpriced(priced: Priced) -> list[dict[str, str]]:
+def _absent(placement: Any, recorded: Any) -> list[str]:
+    """Parts of a complete report that this run has no data for."""
     found = []
-    for model, priced_by in priced:
-        reasons = {k: t.reason for k, t in priced_by.terms.items() if not t.priced}
-        reasons |= {k: v for k, v in model.unpriced.items() if k not in priced_by.terms}
-        found += [{"model": model.name, "term": k, "reason": v} for k, v in reasons.items()]
+    if placement is None:
+        found.append("the cores: this run was not placed (its target has none, or it is older)")
+    if recorded is None:
+        found.append("single steps: this run recorded no sample")
     return found
 
 
-def _provenance(runs: Sequence[Mapping[str, Any]], priced: Priced) -> dict[str, Any]:
+def _provenance(
+    runs: Sequence[Mapping[str, Any]], labels: Sequence[str], priced: Priced
+) -> dict[str, Any]:
     from .. import __version__
 
     return {
         "slipway": __version__,
-        "runs": [{**(run.get("provenance") or {}), "engine": run["engine"]} for run in runs],
+        "runs": [
+            {**(run.get("provenance") or {}), "engine": run["engine"], "label": label}
+            for run, label in zip(runs, labels, strict=True)
+        ],
         "cost_models": {
             model.name: {
                 "file": model.file,
@@ -272,4 +274,4 @@ def _provenance(runs: Sequence[Mapping[str, Any]], priced: Priced) -> dict[str, 
     }
 
 
-__all__ = ["BADGE", "build_report"]
+__all__ = ["BADGE", "build_report", "default_models"]

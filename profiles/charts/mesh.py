@@ -1,0 +1,219 @@
+"""The cores as they lie on the chips: how full, how busy, and which links are hot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, isqrt
+from typing import Any
+
+from markupsafe import Markup
+
+from ..figures import number, percent
+from .frame import LEVELS, digits, frame, legend
+
+_CORE, _GAP, _CHIP_GAP = 10, 5, 16
+# The letters of a chip's number must be readable on a phone, where the map is this wide.
+_PHONE = 358
+_LETTER = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """Geometry of the chips in use, in units of the drawing."""
+
+    columns: int
+    rows: int
+    chip_columns: int
+    side: int
+    chips: tuple[int, ...]
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile, with the gap to the next."""
+        return self.side * _CORE + _GAP
+
+    @property
+    def width(self) -> int:
+        across = min(self.chip_columns, max(self.chips, default=0) + 1)
+        return across * (self.columns * self.tile + _CHIP_GAP) - _CHIP_GAP
+
+    @property
+    def letter(self) -> float:
+        """Height of a chip's number; no number where there is one chip."""
+        return _LETTER * self.width / _PHONE if len(self.chips) > 1 else 0.0
+
+    @property
+    def chip_height(self) -> float:
+        return self.rows * self.tile + _CHIP_GAP + 1.5 * self.letter
+
+    @property
+    def height(self) -> float:
+        down = max(self.chips, default=0) // self.chip_columns + 1
+        return down * self.chip_height - _CHIP_GAP
+
+    def corner(self, x: int, y: int) -> tuple[float, float]:
+        """Top left of the tile at (x, y) of the grid over all chips."""
+        across, down = x // self.columns, y // self.rows
+        left = x * self.tile + across * _CHIP_GAP
+        return left, y % self.rows * self.tile + down * self.chip_height + 1.5 * self.letter
+
+
+def core_maps(placement: Mapping[str, Any]) -> list[Markup]:
+    """Two maps: how full each core is, and how busy, with the links that carry most."""
+    mesh, cores = placement["mesh"], placement["cores"]
+    board = _Board(
+        columns=mesh["columns"],
+        rows=mesh["rows"],
+        chip_columns=mesh["chip_columns"],
+        side=ceil(mesh["cores_per_tile"] ** 0.5),
+        chips=tuple(sorted({core["chip_idx"] for core in cores})),
+    )
+    busiest = max((core["load"].get("syn_ops", 0.0) for core in cores), default=0.0)
+    fullest = max((core["utilisation"] for core in cores), default=0.0)
+    full = _map(
+        board,
+        mesh,
+        cores,
+        lambda core: _level(core["utilisation"], 1.0),
+        "How full: the fullest resource of each core",
+        [
+            f"{len(cores)} cores in use; the fullest is at {percent(fullest, 2)} of a limit, "
+            f"{_words(cores, 'utilisation')}"
+        ],
+        _shades("1/6", "half", "full"),
+        (),
+    )
+    links = sorted(placement["links"], key=lambda link: -link["messages"])
+    load = placement["balance"]["syn_ops"]
+    told = [] if load is None else [_load(load)]
+    if links:
+        told.append(_hot(placement["hottest_link"]))
+    busy = _map(
+        board,
+        mesh,
+        cores,
+        lambda core: _level(core["load"].get("syn_ops", 0.0), busiest),
+        "How busy: synops of each core, and messages on the links",
+        told,
+        _shades("1/6", "half", "busiest core") + ([("link", "hottest links")] if links else []),
+        links,
+    )
+    return [full, busy]
+
+
+def _load(load: Mapping[str, Any]) -> str:
+    place = load["busiest"]
+    return (
+        f"busiest is core {place['core_idx']} of chip {place['chip_idx']} with "
+        f"{number(load['maximum_per_inference'])} synops per inference, mean over cores "
+        f"{number(load['mean_per_inference'])}"
+    )
+
+
+def _hot(link: Mapping[str, Any]) -> str:
+    (x, y), (to_x, to_y) = link["from"], link["to"]
+    return (
+        f"hottest link, tile {x}, {y} to tile {to_x}, {to_y}: "
+        f"{number(link['per_inference'])} messages per inference"
+    )
+
+
+def _words(cores: Sequence[Mapping[str, Any]], key: str) -> str:
+    values = [core[key] for core in cores]
+    return f"mean {percent(sum(values) / len(values), 2)}" if values else "no cores"
+
+
+def _shades(low: str, middle: str, high: str) -> list[tuple[str, str]]:
+    return [("h1", f"up to {low}"), (f"h{LEVELS // 2}", middle), (f"h{LEVELS}", high)]
+
+
+def _level(value: float, most: float) -> int:
+    return 0 if value <= 0 or most <= 0 else min(LEVELS, max(1, ceil(LEVELS * value / most)))
+
+
+def _map(
+    board: _Board,
+    mesh: Mapping[str, Any],
+    cores: Sequence[Mapping[str, Any]],
+    level: Callable[[Mapping[str, Any]], int],
+    title: str,
+    told: Sequence[str],
+    keys: Sequence[tuple[str, str]],
+    links: Sequence[Mapping[str, Any]],
+) -> Markup:
+    paths: dict[str, list[str]] = {"idle": _idle(board, mesh)}
+    for core in cores:
+        left, top = board.corner(core["x"], core["y"])
+        part = core["core_idx"] % mesh["cores_per_tile"]
+        x, y = left + part % board.side * _CORE, top + part // board.side * _CORE
+        shade = level(core)
+        path = f"M{digits(x)} {digits(y)}h8.6v8.6h-8.6z"
+        paths.setdefault(f"h{shade}" if shade else "none", []).append(path)
+    drawn = [
+        Markup('<path class="{}" d="{}"/>').format(style, "".join(parts))
+        for style, parts in paths.items()
+    ]
+    drawn += _links(board, links) + _numbers(board)
+    body = Markup(
+        '<svg class="map" aria-hidden="true" viewBox="-2 -2 {} {}" '
+        'style="max-width:{}px">{}</svg>'
+    ).format(
+        digits(board.width + 4),
+        digits(board.height + 4),
+        min(1000, max(300, 2 * board.width)),
+        Markup("").join(drawn),
+    )
+    return frame(title, told, [body], style="whole", legend=legend(keys))
+
+
+def _idle(board: _Board, mesh: Mapping[str, Any]) -> list[str]:
+    """Every core of the chips in use, as a faint square."""
+    side = digits(board.side * _CORE - 1.4)
+    found = []
+    for chip in board.chips:
+        first_x = chip % board.chip_columns * board.columns
+        first_y = chip // board.chip_columns * board.rows
+        for tile in range(ceil(mesh["cores_per_chip"] / mesh["cores_per_tile"])):
+            x, y = board.corner(first_x + tile % board.columns, first_y + tile // board.columns)
+            found.append(f"M{digits(x)} {digits(y)}h{side}v{side}h-{side}z")
+    return found
+
+
+def _links(board: _Board, links: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """The hottest tenth, from 3 to 40: width by the root of the messages."""
+    kept = links[: min(40, max(3, len(links) // 10))]
+    most = kept[0]["messages"] if kept else 0
+    half = (board.side * _CORE - 1.4) / 2
+    found = []
+    for link in kept:
+        (x0, y0), (x1, y1) = (board.corner(*link[end]) for end in ("from", "to"))
+        # The two directions of a link lie beside each other.
+        aside = half / 2.4
+        dx, dy = (0.0, aside if x1 > x0 else -aside) if y0 == y1 else (aside, 0.0)
+        if y0 != y1 and y1 < y0:
+            dx = -aside
+        width = 0.8 + 2.4 * isqrt(int(10_000 * link["messages"] / most)) / 100 if most else 1.0
+        found.append(
+            Markup('<path class="link" stroke-width="{}" d="M{} {}L{} {}"/>').format(
+                digits(width),
+                *map(digits, (x0 + half + dx, y0 + half + dy, x1 + half + dx, y1 + half + dy)),
+            )
+        )
+    return found
+
+
+def _numbers(board: _Board) -> list[Markup]:
+    if not board.letter:
+        return []
+    found = []
+    for chip in board.chips:
+        x, y = board.corner(
+            chip % board.chip_columns * board.columns, chip // board.chip_columns * board.rows
+        )
+        found.append(
+            Markup('<text x="{}" y="{}" font-size="{}">chip {}</text>').format(
+                digits(x), digits(y - 0.45 * board.letter), digits(board.letter), chip
+            )
+        )
+    return found

@@ -1,0 +1,92 @@
+"""The report in a few sentences: what an inference costs, and what decides that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .figures import percent, quantity, ratio, share, short, span
+from .names import binding, term
+
+
+def summary_of(report: Mapping[str, Any]) -> list[str]:
+    """One sentence a finding, from the main cost model."""
+    return [
+        sentence
+        for sentence in (_cost(report), _shares(report), _time(report), _layer(report))
+        if sentence
+    ]
+
+
+def _cost(report: Mapping[str, Any]) -> str:
+    model = report["main_model"]
+    energy, time = report["energy"][model], report["latency"][model]
+    low, nominal, high = (
+        energy[f"{end}_joule_per_inference"] for end in ("low", "nominal", "high")
+    )
+    text = f"By {short(model, 40)} an inference costs about {quantity(nominal, 'J')}"
+    text += f", {span(low, high, 'J')} with the bands of all prices" if low < high else ""
+    seconds = time["nominal_second_per_inference"]
+    if seconds is not None:
+        text += f", and takes about {quantity(seconds, 's')}"
+    missing = [key for key, t in report["breakdown"][model].items() if not t["priced"]]
+    if missing:
+        text += f". Not in it, for want of a price: {', '.join(map(_lower, missing))}"
+    return f"{text}."
+
+
+def _shares(report: Mapping[str, Any]) -> str:
+    model = report["main_model"]
+    terms = report["breakdown"][model]
+    energy = report["energy"][model]
+    total, dynamic = (e["nominal_joule_per_inference"] for e in (energy, energy["dynamic"]))
+    if not total or not dynamic:
+        return ""
+    parts = {k: t["nominal"] for k, t in terms.items() if t["priced"] and k != "static"}
+    first, *others = sorted(parts, key=lambda key: -parts[key])
+    text = f"{term(first)} take {percent(parts[first] / dynamic, 2)} of the dynamic energy"
+    if others and parts[others[0]]:
+        text += f", {_lower(others[0])} {percent(parts[others[0]] / dynamic, 2)}"
+    static = terms["static"]["nominal"]
+    if static:
+        text += f"; static power is {percent(static / total, 2)} of the total"
+    return f"{text}."
+
+
+def _time(report: Mapping[str, Any]) -> str:
+    time = report["latency"][report["main_model"]]
+    if time["nominal_second_per_inference"] is None:
+        return ""
+    text = (
+        f"A step lasts as long as its busiest core, which holds {short(time['busiest'], 50)}; "
+        f"{binding(time['binding'])} take {share(time['binding_share'])} of the step"
+    )
+    if time["binding"] == "barrier":
+        text = text.replace(" take ", " takes ")
+    load = report["placement"] and report["placement"]["balance"]["syn_ops"]
+    if load and load["ratio"]:
+        text += f". It does {ratio(load['ratio'])} the synops of the mean core"
+    return f"{text}."
+
+
+def _layer(report: Mapping[str, Any]) -> str:
+    model = report["main_model"]
+    rows = report["layers"]
+    if len(rows) < 2:
+        return ""
+    row = max(rows, key=lambda entry: entry["energy"][model]["share"])
+    part = row["energy"][model]["share"]
+    return (
+        f"Of {len(rows)} layers {short(row['name'], 40)} takes most of the dynamic energy, "
+        f"{percent(part, 2)}."
+        if part
+        else ""
+    )
+
+
+def _lower(key: str) -> str:
+    words = term(key)
+    return words[0].lower() + words[1:]
+
+
+__all__ = ["summary_of"]

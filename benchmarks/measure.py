@@ -16,13 +16,15 @@ from slipway.deploy.trace import Stimulus, Trace
 
 from . import equality, lava, peak
 from .networks import RATE_BAND, Network, rates
-from .timing import REPETITIONS, Contender, in_turns
+from .timing import REPETITIONS, Contender, extra, in_turns
 
 BATCHES = (1, 32, 256)
 DATA_SECONDS = 1.5
 """How long the engine shall take for the whole data set."""
 DATA_BYTES = 2**29
 """Most memory for the data set and for what the engine counts of each sample and neuron."""
+COUNTED_SHARE = 8
+"""One part in so many of the data set is enough to tell what counting costs."""
 CHECKED_NEURONS = 30_000
 """Networks larger than this are compared on one sample, others on two."""
 SPIKES_BAND = (0.9, 1.1)
@@ -83,6 +85,8 @@ def measure(
     progress(f"{network.key}: {', '.join(works)} in turns")
     times = in_turns({name: work.call for name, work in works.items()}, repetitions)
     milliseconds = {n: 1e3 * times[n].seconds / works[n].sample_steps for n in works}
+    progress(f"{network.key}: counting")
+    counting = _counting(network, engine, data)
     progress(f"{network.key}: bits")
     checked = 1 if _neurons(program) > CHECKED_NEURONS else 2
     bits = equality.check(engine, data.part(0, checked), timed, lava.usable())
@@ -98,9 +102,7 @@ def measure(
         "equal_bits": bits.pop("equal_bits"),
         "compared": bits,
         **_ratios(network, milliseconds),
-        # Of two times so near to each other, the undisturbed ones.
-        "counting_cost": times["engine_data_set"].fastest / times["engine_uncounted"].fastest
-        - 1,
+        **counting,
         "synaptic_events_per_second": per_second,
         "synaptic_events_per_sample_step": events / (data.samples * data.steps),
         "share_of_limit": per_second / integer_adds,
@@ -141,10 +143,7 @@ def _check_rates(network: Network, found: Mapping[str, float]) -> None:
 def _engine_works(
     network: Network, engine: Engine, data: Stimulus, batches: Sequence[int]
 ) -> dict[str, _Work]:
-    """The engine on one long sample, on batches, on what the frameworks get, on all samples.
-
-    And on all samples without counting messages, to tell what counting costs.
-    """
+    """The engine on one long sample, on batches, on what the frameworks get, on all samples."""
     sizes = (*batches, network.float_batch)
     stimuli = {f"engine_{size}": data.part(0, size) for size in sizes}
     stimuli["engine_1"] = network.stimulus(1, network.alone_steps)
@@ -153,10 +152,20 @@ def _engine_works(
     for name, stimulus in stimuli.items():
         engine.run(stimulus)  # nothing is timed at its first call
         works[name] = _Work(engine_call(engine, stimulus), stimulus.samples * stimulus.steps)
-    uncounted = Engine(network.program, counting=False)
-    uncounted.run(data.part(0, 1))
-    works["engine_uncounted"] = _Work(engine_call(uncounted, data), data.samples * data.steps)
     return works
+
+
+def _counting(network: Network, engine: Engine, data: Stimulus) -> dict[str, Any]:
+    """What counting costs: with all counts, and by an engine that counts nothing."""
+    part = data.part(0, max(data.samples // COUNTED_SHARE, 1))
+    uncounted = Engine(network.program, counting=False)
+    uncounted.run(part)
+    found = extra(engine_call(engine, part), lambda: uncounted.run(part))
+    return {
+        "counting_cost": found.processor,
+        "counting_cost_by_clock": found.clock,
+        "counting_cost_spread": found.spread,
+    }
 
 
 def engine_call(engine: Engine, stimulus: Stimulus) -> Contender:

@@ -42,6 +42,7 @@ def _ratios(console: Console, networks: Mapping[str, Any]) -> None:
         ">events/s",
         ">of limit",
         ">peak",
+        ">counting",
     )
     rows = [
         (
@@ -56,6 +57,7 @@ def _ratios(console: Console, networks: Mapping[str, Any]) -> None:
             quantity(each["synaptic_events_per_second"], ""),
             percent(each["share_of_limit"]),
             quantity(each["peak_bytes"], "B"),
+            percent(each["counting_cost"]),
         )
         for key, each in networks.items()
     ]

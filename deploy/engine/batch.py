@@ -43,7 +43,6 @@ class Batch:
         samples: how many.
         chunk: most steps between two calls of `load`.
         frames: inputs whose messages are the same at every step.
-        counting: whether messages are counted.
     """
 
     def __init__(
@@ -52,8 +51,6 @@ class Batch:
         samples: int,
         chunk: int,
         frames: frozenset[str] = frozenset(),
-        *,
-        counting: bool = True,
     ) -> None:
         self.plan, self.samples, self.chunk, self.frames = plan, samples, chunk, frames
         self.kernels: dict[str, Counter[str]] = {
@@ -64,12 +61,8 @@ class Batch:
             for name, size in plan.sizes.items()
             if name not in frames
         }
-        self.input_counts = {
-            n: np.zeros((samples, i.size), np.int32) for n, i in plan.inputs.items()
-        }
-        self.neurons = {
-            name: self._fresh(layer, counting) for name, layer in plan.layers.items()
-        }
+        self.shown: dict[str, Messages] = {}
+        self.neurons = {name: self._fresh(layer) for name, layer in plan.layers.items()}
         self.collected: dict[str, Array] = {}
         self.constant: dict[str, list[tuple[Synapses, Array]]] = {}
         self.listings: dict[tuple[int, Any], Listing] = {}
@@ -81,7 +74,7 @@ class Batch:
         self.first = 1  # the step that the row behind the history holds
         self.presented = 0
 
-    def _fresh(self, layer: Layer, counting: bool) -> Neurons:
+    def _fresh(self, layer: Layer) -> Neurons:
         samples, size, number = self.samples, layer.population.size, self.plan.number
         outputs = [
             o for o in self.plan.program.outputs if o.population == layer.population.name
@@ -90,12 +83,10 @@ class Batch:
             tuple(np.zeros((samples, size), number) for _ in layer.start),
             np.concatenate(layer.start),
             layer.rows,
-            np.zeros((samples, size) if counting else (0, 0), np.int32),
             np.zeros(samples, np.int64),
             np.zeros((3, samples if outputs else 0, size), self.plan.wide),
             np.zeros((len(layer.model.ports), self.tile(layer) + overrun(layer.fused)), number),
             np.zeros(self.tile(layer) + 64, layer.message),
-            np.zeros(self.tile(layer), np.uint8),
         )
 
     @staticmethod
@@ -115,8 +106,6 @@ class Batch:
             served.clear()
         for bits, _ in self.rasters.values():
             bits[:] = 0
-        for counts in self.input_counts.values():
-            counts[:] = 0
         for neurons in self.neurons.values():
             neurons.windows[:] = 0
 
@@ -126,9 +115,8 @@ class Batch:
             size, kind = self.plan.sizes[name], self.plan.message_type(name)
             shown = Messages(*room(self.samples, 1, size, kind), 1)
             given = plain(stimulus.values[name], kind)[:, None]
-            counts = self.input_counts[name]
-            take_in(given, 0, 1, self.plan.orders[name].moves, 0, shown, counts)
-            counts *= self.presented
+            take_in(given, 0, 1, self.plan.orders[name].moves, 0, shown)
+            self.shown[name] = shown
             for layer in self.plan.layers.values():
                 for synapses in layer.synapses:
                     if synapses.projection.source == name:
@@ -165,8 +153,7 @@ class Batch:
 
     def _take(self, name: str, given: Array, row: int, rows: int) -> None:
         places, history = self.plan.orders[name].moves, self.plan.history[name]
-        counts = self.input_counts[name]
-        take_in(given, row, rows, places, history, self.messages(name), counts)
+        take_in(given, row, rows, places, history, self.messages(name))
 
     def _forget(self, first: int) -> None:
         """Keep of the steps before `first` what delays still need."""

@@ -25,7 +25,7 @@ class ClosedLoop:
 
     def __init__(self, plan: Plan, samples: int) -> None:
         self.plan, self.samples = plan, samples
-        self.batch = Batch(plan, samples, 1, counting=False)
+        self.batch = Batch(plan, samples, 1)
         self.given = {
             name: np.zeros((samples, 1, spec.size), plan.message_type(name))
             for name, spec in plan.inputs.items()

@@ -14,7 +14,7 @@ from ...errors import UsageError
 
 SOURCES = (
     *("compiled.py", "vectors.py", "messages.py", "arithmetic.py", "synapse_kernels.py"),
-    *("neuron_kernels.py", "population_kernels.py", "../neurons/arithmetic.py"),
+    *("neuron_kernels.py", "population_kernels.py", "counting.py", "../neurons/arithmetic.py"),
 )
 INLINE = {"forceinline": True}
 """For functions that take whole structures, which a call would copy."""

@@ -22,6 +22,7 @@ from ..program import Program
 from ..trace import Stimulus, Trace
 from .batch import Batch
 from .closed_loop import ClosedLoop, named
+from .counting import Weights, weights_of
 from .plan import Plan
 from .result import Result
 
@@ -65,6 +66,7 @@ class Engine:
         self.program, self.memory, self.counting = program, memory, counting
         self.plan = Plan(program)
         self._options: tuple[tuple[int, bool], dict[str, Any]] = ((-1, False), {})
+        self._fans: dict[str, tuple[Array, Weights]] = {}
         self._own = threading.local()
         self._loop: ClosedLoop | None = None
 
@@ -82,13 +84,13 @@ class Engine:
             stimulus: encoded samples.
             record: keep messages and states of every population at every step.
             progress: called with the number of samples finished so far.
-            fans: source -> (n, k) whole numbers from 0: return totals of the messages weighted
-                with these, and the messages of each element over all samples, instead of
-                the messages of each element and sample.
+            fans: source -> (n, k) whole numbers from 0, which are not to be changed: return
+                totals of the messages weighted with these, and the messages of each element
+                over all samples, instead of those of each element and sample.
         """
         sizes = self.sizes(stimulus, record)
         options = self.options(self.program.run_steps(stimulus.steps), record)
-        result = Result(self.plan, stimulus, record, fans)
+        result = Result(self.plan, stimulus, record, self._weights(fans or {}))
         starts = range(0, stimulus.samples, sizes.samples)
 
         def run(start: int) -> None:
@@ -174,7 +176,7 @@ class Engine:
             kind = np.dtype(self.plan.message_type(name))
             row = size // 8 + 8 + (0 if kind == np.uint8 else kind.itemsize * size)
             of_step += 0 if name in frames else row
-            of_sample += row * self.plan.history[name] + 4 * size
+            of_sample += row * self.plan.history[name]
         most = 0
         outputs = {o.population for o in self.program.outputs}
         for name, layer in self.plan.layers.items():
@@ -205,12 +207,19 @@ class Engine:
             self._options = (steps, record), found
         return self._options[1]
 
+    def _weights(self, fans: Mapping[str, Array]) -> dict[str, Weights]:
+        """As they are counted with; converted once for runs one after another."""
+        for name, fan in fans.items():
+            if name not in self._fans or self._fans[name][0] is not fan:
+                self._fans[name] = fan, weights_of(fan, self.plan.orders[name])
+        return {name: self._fans[name][1] for name in fans}
+
     def _prepared(self, samples: int, chunk: int, frames: frozenset[str]) -> Batch:
         """The arrays of this thread, made again only for another shape."""
         found: Batch | None = getattr(self._own, "batch", None)
         wanted = samples, chunk, frames
         if found is None or (found.samples, found.chunk, found.frames) != wanted:
-            found = Batch(self.plan, samples, chunk, frames, counting=self.counting)
+            found = Batch(self.plan, samples, chunk, frames)
             self._own.batch = found
         return found
 
@@ -232,6 +241,8 @@ class Engine:
             stop = min(first + sizes.steps, result.steps + 1)
             batch.load(part, first, stop)
             batch.advance(stop, result.windows, options)
+            if self.counting:
+                result.count(batch, start, first, stop)
             result.record(batch, start, first)
         result.keep(batch, start)
 

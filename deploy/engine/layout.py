@@ -34,19 +34,18 @@ class Order:
     Attributes:
         last: flat[..., last] is channels last.
         first: flat[..., first] is channels first again.
+        moves: int32 (n,): where each element stands channels last; NOWHERE: where it is.
+        origin: int32 (n,): where each of those stood; NOWHERE: where it is.
     """
 
     last: Any
     first: Any
+    moves: Array
+    origin: Array
 
     def places(self, index: Array) -> Array:
         """Where those elements stand once they are channels last."""
         return index if isinstance(self.first, slice) else self.first[index]
-
-    @property
-    def moves(self) -> Array:
-        """int32 (n,): where each element stands channels last; NOWHERE: where it is."""
-        return NOWHERE if isinstance(self.first, slice) else self.first.astype(np.int32)
 
 
 def order_of(shape: tuple[int, ...]) -> Order:
@@ -54,8 +53,9 @@ def order_of(shape: tuple[int, ...]) -> Order:
     index = np.arange(int(np.prod(shape)))
     last = np.moveaxis(index.reshape(shape), 0, -1).reshape(-1)
     if np.array_equal(last, index):
-        return Order(slice(None), slice(None))
-    return Order(last, np.argsort(last))
+        return Order(slice(None), slice(None), NOWHERE, NOWHERE)
+    first = np.argsort(last)
+    return Order(last, first, first.astype(np.int32), last.astype(np.int32))
 
 
 def _seen_as(order: Order, image: tuple[int, ...]) -> Array:

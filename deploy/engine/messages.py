@@ -114,9 +114,7 @@ def find_cells(
 
 
 @kernel
-def take_in(
-    given: Any, first: int, rows: int, places: Any, skipped: int, target: Any, counts: Any
-) -> None:
+def take_in(given: Any, first: int, rows: int, places: Any, skipped: int, target: Any) -> None:
     """Messages of an input as they are given, to bits and values, channels last.
 
     Args:
@@ -126,7 +124,6 @@ def take_in(
         places: int32 (n,), where an element stands channels last; (0,): where it is.
         skipped: row of the target for the first of them.
         target: Messages.
-        counts: int32 (B, n), channels first: messages other than 0.
     """
     samples, _, size = given.shape
     full = size // 64
@@ -144,7 +141,6 @@ def take_in(
                             word |= np.uint64(1) << np.uint64(k)
                 while word:
                     element = w * 64 + np.int64(trailing_zeros(word))
-                    counts[b, element] += 1
                     place = places[element] if places.size else element
                     bits[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
                     put(target.values, b, skipped + r, place, line[element])
@@ -165,33 +161,6 @@ def _put(values: Any, b: Any, row: Any, element: Any, message: Any) -> Any:
         values[b, row, element] = message
 
     return given
-
-
-@kernel
-def weigh(counts: Any, fans: Any, same: Any, factors: Any, totals: Any, elements: Any) -> None:
-    """totals[b, k] = sum_i counts[b, i] * fans[k, i]; elements[i] += sum_b counts[b, i].
-
-    Args:
-        counts: int32 (B, n).
-        fans: int32 (k, n).
-        same: (k,), whether all fans[k, i] are factors[k].
-        factors: int64 (k,).
-        totals: int64 (B, k).
-        elements: int64 (n,).
-    """
-    for b in range(counts.shape[0]):
-        count, messages = counts[b], np.int64(0)
-        for i in range(count.size):
-            messages += np.int64(count[i])
-            elements[i] += np.int64(count[i])
-        for k in range(fans.shape[0]):
-            if same[k]:
-                totals[b, k] = messages * factors[k]
-                continue
-            fan, total = fans[k], np.int64(0)
-            for i in range(count.size):
-                total += np.int64(count[i]) * np.int64(fan[i])
-            totals[b, k] = total
 
 
 @kernel

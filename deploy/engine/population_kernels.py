@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
@@ -70,23 +69,19 @@ class Neurons(NamedTuple):
         states: each (B, n).
         start: (states, n), the states before step 1.
         rows: (k, n) parameters, see packing.py.
-        counts: int32 (B, n), messages other than 0; (0, 0): not counted.
         saturated: int64 (B,), states that stood at the limit of 24 bits.
         windows: (3, B, n), what the outputs read: count, last, mean; (3, 0, 0): no output.
         total: (ports, tile + 64), scratch.
         sent: (tile + 64,), scratch: the messages of a tile.
-        tally: uint8 (tile,), scratch: how many messages in a group of steps.
     """
 
     states: Any
     start: Any
     rows: Any
-    counts: Any
     saturated: Any
     windows: Any
     total: Any
     sent: Any
-    tally: Any
 
 
 @kernel
@@ -109,7 +104,7 @@ def advance(
             needs groups of one step and one tile.
         arriving: what other projections bring.
         options: of the model, see neuron_kernels.py.
-        neurons: states and counts.
+        neurons: their states.
         target: Messages to be written, rows for all steps.
         listing: scratch.
     """
@@ -141,7 +136,6 @@ def advance(
                         neurons.rows,
                     )
                     send(span, neurons, target, b, t, begin, end)
-                count(neurons, b, begin, end)
         neurons.saturated[b] += clipped
 
 
@@ -208,33 +202,17 @@ def restart(neurons: Any, b: int, begin: int, end: int) -> None:
         state, start = neurons.states[k][b, begin:end], neurons.start[k, begin:end]
         for i in range(end - begin):
             state[i] = start[i]
-    if neurons.counts.size:
-        neurons.counts[b, begin:end] = 0
-
-
-@register_jitable(forceinline=True)
-def count(neurons: Any, b: int, begin: int, end: int) -> None:
-    """Add what a tile sent in a group of steps, at most 255, to its counts."""
-    if neurons.counts.size:
-        counts, tally = neurons.counts[b, begin:end], neurons.tally
-        for i in range(end - begin):
-            counts[i] += np.int32(tally[i])
-            tally[i] = 0
 
 
 @register_jitable(forceinline=True)
 def send(span: Any, neurons: Any, target: Any, b: int, t: int, begin: int, end: int) -> None:
-    """Write the messages of a tile, count them, and read what outputs read."""
+    """Write the messages of a tile, and read what outputs read."""
     sent, size, row = neurons.sent, end - begin, t - target.first
     for i in range(size, size + 64):
         sent[i] = 0
     for w in range((size + 63) // 64):
         target.bits[b, row, begin // 64 + w] = nonzero_bits(sent, w * 64)
     write(target.values, b, row, begin, size, sent)
-    if neurons.counts.size:
-        tally = neurons.tally
-        for i in range(size):
-            tally[i] += np.uint8(sent[i] != 0)
     if span.readouts and span.window_first <= t < span.window_stop:
         if span.readouts & 1:
             for i in range(size):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,27 +14,12 @@ from ..reference import message_type
 from ..trace import Raster, Stimulus, Trace
 from .arrays import unpacked
 from .batch import WINDOWS, Batch
-from .messages import weigh
+from .counting import Elements, Weights, tally
 from .plan import Plan
 
 Array = npt.NDArray[Any]
 
-
-@dataclass(frozen=True, slots=True)
-class Fan:
-    """Weights of a source's messages, as the kernel takes them.
-
-    Attributes:
-        rows: int32 (r, n), each different.
-        same: (r,), whether a row holds one number only.
-        factors: int64 (r,), the first number of a row.
-        which: (k,), the row of each of the weights that were asked for.
-    """
-
-    rows: Array
-    same: Array
-    factors: Array
-    which: Array
+UNWEIGHTED = Weights(np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int64))
 
 
 class Result:
@@ -45,7 +29,8 @@ class Result:
         plan: the network.
         stimulus: all samples.
         recording: whether messages and states of every step are kept.
-        fans: source -> (n, k), see `Engine.run`.
+        fans: weights of the sources' messages, see `Engine.run`; those of other sources are
+            counted element by element.
     """
 
     def __init__(
@@ -53,7 +38,7 @@ class Result:
         plan: Plan,
         stimulus: Stimulus,
         recording: bool,
-        fans: Mapping[str, Array] | None,
+        fans: Mapping[str, Weights],
     ) -> None:
         program, samples = plan.program, stimulus.samples
         self.plan, self.presented = plan, stimulus.steps
@@ -62,39 +47,26 @@ class Result:
         for output in program.outputs:
             first, last = program.window(output, stimulus.steps)
             self.windows[output.population] = first, last + 1
-        self.fans = None if fans is None else {n: self._fan(n, f) for n, f in fans.items()}
+        self.fans = fans
+        self.weights = {name: fans.get(name, UNWEIGHTED) for name in plan.sizes}
         self.outputs = {
             o.name: np.zeros((samples, plan.sizes[o.population]), plan.wide)
             for o in program.outputs
         }
-        kind: Any = np.int32 if fans is None else np.int64
-        self.sums = {
-            name: np.zeros((samples, size if fans is None else fans[name].shape[1]), kind)
-            for name, size in plan.sizes.items()
+        self.digits = {
+            name: np.zeros((samples, len(each.digits)), np.int64)
+            for name, each in self.weights.items()
         }
-        self.elements = {
-            name: np.zeros(0 if fans is None else size, np.int64)
+        self.messages = {
+            name: np.zeros((0, 0) if name in fans else (samples, size), np.int32)
             for name, size in plan.sizes.items()
         }
         self.saturated = {name: np.zeros(samples, np.int64) for name in plan.layers}
         self.rasters = {n: self._raster(n, samples) for n in plan.layers if recording}
         self.kernels: dict[str, Counter[str]] = {p.name: Counter() for p in program.projections}
-        self.lock = threading.Lock()
-
-    def _fan(self, name: str, fan: Array) -> Fan:
-        """In the order in which messages are counted; what is equal is summed once."""
-        order = slice(None) if name in self.plan.inputs else self.plan.orders[name].last
-        different: list[Array] = []
-        which = []
-        for row in np.asarray(fan)[order].T.astype(np.int32):
-            known = (k for k, each in enumerate(different) if np.array_equal(each, row))
-            which.append(next(known, len(different)))
-            if which[-1] == len(different):
-                different.append(row)
-        rows = np.stack(different)
-        # A row that is the same for all elements is a multiple of the number of messages.
-        same = (rows == rows[:, :1]).all(axis=1)
-        return Fan(rows, same, rows[:, 0].astype(np.int64), np.array(which))
+        self.frames = {name for name, values in stimulus.values.items() if values.ndim == 2}
+        self.lock, self.own = threading.Lock(), threading.local()
+        self.elements: list[dict[str, Elements]] = []  # of each thread
 
     def _raster(self, name: str, samples: int) -> Raster:
         layer = self.plan.layers[name]
@@ -116,31 +88,36 @@ class Result:
             for kept, values in zip(raster.states.values(), states, strict=True):
                 kept[part, t - 1] = values[:, first]
 
+    def count(self, batch: Batch, start: int, first: int, stop: int) -> None:
+        """Messages of the steps from first to stop - 1, through which a batch has gone."""
+        if not hasattr(self.own, "elements"):
+            self.own.elements = {n: Elements(each) for n, each in self.weights.items()}
+            self.elements.append(self.own.elements)
+        for name, (bits, _) in batch.rasters.items():
+            history = self.plan.history[name]
+            self._count(name, bits, history, history + stop - first, start)
+        for name, shown in batch.shown.items() if first == 1 else ():
+            self._count(name, shown.bits, 0, 1, start)
+
+    def _count(self, name: str, bits: Array, first: int, last: int, start: int) -> None:
+        """Add some rows of a source's bits to its counts."""
+        part = slice(start, start + len(bits))
+        tally(
+            *(bits, first, last, self.weights[name].digits, self.digits[name][part]),
+            *(
+                self.own.elements[name],
+                self.plan.orders[name].origin,
+                self.messages[name][part],
+            ),
+        )
+
     def keep(self, batch: Batch, start: int) -> None:
-        """Outputs and counts of a batch that has come to its end."""
+        """What outputs read of a batch that has come to its end, and how it was summed."""
         part = slice(start, start + batch.samples)
         for output in self.plan.program.outputs:
             first = self.plan.orders[output.population].first
             window = batch.neurons[output.population].windows[WINDOWS.index(output.readout)]
             self.outputs[output.name][part] = window[:, first]
-        for name, sums in self.sums.items():
-            inside = name in self.plan.layers
-            counts = batch.neurons[name].counts if inside else batch.input_counts[name]
-            if not counts.size:
-                continue
-            if self.fans is not None:
-                fan = self.fans[name]
-                totals = np.zeros((batch.samples, len(fan.rows)), np.int64)
-                elements = np.zeros(counts.shape[1], np.int64)
-                weigh(counts, fan.rows, fan.same, fan.factors, totals, elements)
-                sums[part] = totals[:, fan.which]
-                with self.lock:
-                    self.elements[name] += elements
-            elif inside and not isinstance(self.plan.orders[name].first, slice):
-                first = self.plan.orders[name].first
-                np.take(counts, first, axis=1, out=sums[part], mode="clip")
-            else:
-                sums[part] = counts
         for name, saturated in self.saturated.items():
             saturated[part] = batch.neurons[name].saturated
         with self.lock:
@@ -155,16 +132,28 @@ class Result:
                 outputs[output.name] = outputs[output.name] / self.presented
         return Trace(
             outputs,
-            self.sums if self.fans is None else {},
+            {
+                name: self._shown(name, m)
+                for name, m in self.messages.items()
+                if name not in self.fans
+            },
             self.saturated,
             self.steps,
             self.rasters,
             {name: dict(served) for name, served in self.kernels.items()},
-            {} if self.fans is None else self.sums,
-            {} if self.fans is None else {n: self._in_order(n) for n in self.elements},
+            {n: self._shown(n, self.digits[n] @ each.places) for n, each in self.fans.items()},
+            {name: self._shown(name, self._elements(name)) for name in self.fans},
         )
 
-    def _in_order(self, name: str) -> Array:
-        """What was counted for each element, channels first."""
-        elements = self.elements[name]
-        return elements if name in self.plan.inputs else elements[self.plan.orders[name].first]
+    def _shown(self, name: str, counts: Array) -> Array:
+        """Counts of a source; of a frame one step was counted."""
+        if name in self.frames:
+            counts *= self.presented
+        return counts
+
+    def _elements(self, name: str) -> Array:
+        """Messages of each element of a source, of all threads, channels first."""
+        counted = np.zeros(self.plan.sizes[name], np.int64)
+        for elements in self.elements:
+            counted += elements[name].total()[: len(counted)]
+        return counted[self.plan.orders[name].first]

@@ -66,6 +66,126 @@ def bits_set(typing_context, word):
 
 
 @intrinsic
+def sum_bits(typing_context, bits, b, first, last, word, sums, to):
+    """sums[to + k] += how often bit k of bits[b, first: last, word] is 1, in 8 bits, k < 64."""
+
+    def generate(context, builder, signature, arguments):
+        bits, b, first, last, word, sums, to = arguments
+        words = _array(context, builder, signature.args[0], bits)
+        _, rows, width = cgutils.unpack_tuple(builder, words.shape)
+        row = builder.add(builder.mul(b, rows), first)
+        start = builder.add(builder.mul(row, width), word)
+        mask, vector = (ir.VectorType(ir.IntType(width), 64) for width in (1, 8))
+        data = _array(context, builder, signature.args[5], sums).data
+        goal = _as_vector(builder, data, to, ir.IntType(8), 64)
+
+        begun = builder.load(goal, align=1)
+        before = builder.block
+        body = builder.append_basic_block("bits")
+        done = builder.append_basic_block("bits.done")
+        builder.branch(body)
+        builder.position_at_end(body)
+        k, at, known = builder.phi(_LONG), builder.phi(_LONG), builder.phi(vector)
+        for value, begin in (
+            (k, first),
+            (at, start),
+            (known, begun),
+        ):
+            value.add_incoming(begin, before)
+        found = builder.load(builder.gep(words.data, [at]))
+        total = builder.add(known, builder.zext(builder.bitcast(found, mask), vector))
+        following = builder.add(k, ir.Constant(_LONG, 1))
+        k.add_incoming(following, body)
+        at.add_incoming(builder.add(at, width), body)
+        known.add_incoming(total, body)
+        builder.cbranch(builder.icmp_signed("<", following, last), body, done)
+        builder.position_at_end(done)
+        builder.store(total, goal, align=1)
+        return context.get_dummy_value()
+
+    signature = types.void(
+        bits, types.intp, types.intp, types.intp, types.intp, sums, types.intp
+    )
+    return signature, generate
+
+
+@intrinsic
+def add_sums(typing_context, sums, start, target, to):
+    """target[to + k] += sums[start + k] for 64 sums of 8 bits, in 16 bits."""
+
+    def generate(context, builder, signature, arguments):
+        sums, start, target, to = arguments
+        kinds = signature.args
+        origin = _array(context, builder, kinds[0], sums).data
+        more = builder.load(_as_vector(builder, origin, start, ir.IntType(8), 64), align=1)
+        data = _array(context, builder, kinds[2], target).data
+        goal = _as_vector(builder, data, to, ir.IntType(16), 64)
+        wide = builder.zext(more, goal.type.pointee)
+        builder.store(builder.add(builder.load(goal, align=1), wide), goal, align=1)
+        return context.get_dummy_value()
+
+    return types.void(sums, types.intp, target, types.intp), generate
+
+
+@intrinsic
+def weighted_sum(typing_context, digits, row, column, sums, size):
+    """sum_i digits[row, column + i] * sums[i] for i < size, a multiple of 64.
+
+    Of 16-bit numbers from 0 and sums of 8 bits; sizes up to 8192 need 32 bits and no more:
+    ``size / 32 * 255 * 32767 < 2**31``.
+    """
+
+    def generate(context, builder, signature, arguments):
+        digits, row, column, sums, size = arguments
+        kinds = signature.args
+        table = _array(context, builder, kinds[0], digits)
+        width = cgutils.unpack_tuple(builder, table.shape)[1]
+        origin = builder.gep(table.data, [builder.add(builder.mul(row, width), column)])
+        counted = _array(context, builder, kinds[3], sums).data
+        short, whole = (ir.VectorType(ir.IntType(bits), 64) for bits in (16, 32))
+        half, wide = ir.VectorType(ir.IntType(32), 32), ir.VectorType(_LONG, 32)
+        undefined = ir.Constant(whole, ir.Undefined)
+
+        def every_second(vector, first):
+            places = [ir.Constant(ir.IntType(32), k) for k in range(first, 64, 2)]
+            return builder.shuffle_vector(
+                vector, undefined, ir.Constant(ir.VectorType(ir.IntType(32), 32), places)
+            )
+
+        before = builder.block
+        head = builder.append_basic_block("dot")
+        body = builder.append_basic_block("dot.block")
+        done = builder.append_basic_block("dot.done")
+        builder.branch(head)
+        builder.position_at_end(head)
+        i, total = builder.phi(_LONG), builder.phi(half)
+        i.add_incoming(ir.Constant(_LONG, 0), before)
+        total.add_incoming(ir.Constant(half, None), before)
+        builder.cbranch(builder.icmp_signed("<", i, size), body, done)
+        builder.position_at_end(body)
+        digit = builder.load(_as_vector(builder, origin, i, ir.IntType(16), 64), align=1)
+        count = builder.load(_as_vector(builder, counted, i, ir.IntType(8), 64), align=1)
+        product = builder.mul(
+            builder.sext(digit, whole), builder.sext(builder.zext(count, short), whole)
+        )
+        # Of neighbours, which many processors multiply and add in one go.
+        pairs = builder.add(every_second(product, 0), every_second(product, 1))
+        i.add_incoming(builder.add(i, ir.Constant(_LONG, 64)), body)
+        total.add_incoming(builder.add(total, pairs), body)
+        builder.branch(head)
+        builder.position_at_end(done)
+        total = builder.sext(total, wide)
+        result = builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+        for k in range(1, 32):
+            lane = builder.extract_element(total, ir.Constant(ir.IntType(32), k))
+            result = builder.add(result, lane)
+        return result
+
+    signature = types.int64(digits, types.intp, types.intp, sums, types.intp)
+    return signature, generate
+
+
+@intrinsic
 def nonzero_bits(typing_context, values, start):
     """A word whose bit k says whether values[start + k] is not 0; reads 64 elements."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from slipway.benchmarks import lava, limits, peak, plot, scaling
 from slipway.benchmarks.networks import Network
-from slipway.benchmarks.timing import in_turns
+from slipway.benchmarks.timing import extra, in_turns
 from slipway.deploy.trace import Stimulus
 
 needs_lava = pytest.mark.skipif(not lava.usable(), reason="Lava is not installed")
@@ -41,6 +43,23 @@ def test_an_impatient_comparison_still_takes_three_turns() -> None:
 
     in_turns({"a": call}, repetitions=9, budget=0.0)
     assert len(calls) == 3
+
+
+def test_extra_is_what_one_of_two_calls_takes_more() -> None:
+    def busy(seconds: float) -> Callable[[], None]:
+        def call() -> None:
+            started = time.process_time()
+            while time.process_time() - started < seconds:
+                pass
+
+        return call
+
+    found = extra(busy(0.015), busy(0.01), pairs=5)
+    assert found.processor == pytest.approx(0.5, abs=0.1)
+    low, high = found.spread
+    assert low <= found.processor <= high
+    idle = extra(lambda: time.sleep(0.02), lambda: time.sleep(0.01), pairs=5)
+    assert idle.clock == pytest.approx(1.0, abs=0.2)
 
 
 def test_the_kernels_do_the_work_that_is_counted() -> None:

@@ -79,7 +79,6 @@ def test_ratios_are_those_of_the_times(results: dict[str, Any], tiny: Network) -
         "engine_256",
         "engine_4",
         "engine_data_set",
-        "engine_uncounted",
     }
     floats = {n: t for n, t in times.items() if n.split(".")[0] in measure.FLOATS}
     best = min(floats, key=lambda name: floats[name])
@@ -104,6 +103,13 @@ def test_events_are_messages_times_synapses(results: dict[str, Any]) -> None:
     assert found["synaptic_events_per_second"] == pytest.approx(a_second)
     limit = results["machine"]["integer_adds_per_second"]
     assert found["share_of_limit"] == pytest.approx(a_second / limit)
+
+
+def test_counting_cost_lies_within_its_spread(results: dict[str, Any]) -> None:
+    found = results["networks"]["a"]
+    low, high = found["counting_cost_spread"]
+    assert -1 < low <= found["counting_cost"] <= high
+    assert found["counting_cost_by_clock"] > -1
 
 
 def test_bits_were_compared(results: dict[str, Any]) -> None:

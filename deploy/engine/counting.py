@@ -1,0 +1,147 @@
+"""Messages counted behind a chunk of steps: from their bits, 64 elements at a time."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .compiled import kernel
+from .layout import Order
+from .vectors import add_sums, sum_bits, weighted_sum
+
+Array = npt.NDArray[Any]
+
+MOST_ROWS = 255
+"""Steps whose messages a sum of 8 bits holds."""
+MOST_SUMS = 257
+"""Sums of 8 bits whose sum 16 bits hold."""
+ROWS = 8
+"""Rows that are read side by side: more may share one place in the first cache."""
+TILE = 64
+"""Words whose sums, and what they are added to, stay in the first cache; at most 128, for
+which `weighted_sum` holds."""
+DIGIT_BITS = 15
+"""Weights are cut into digits of so many bits: 16-bit numbers from 0."""
+
+
+class Weights(NamedTuple):
+    """Weights (n, k) of a source's messages, cut into digits; equal columns are one.
+
+    Attributes:
+        digits: int16 (r, n rounded up to 64), channels last.
+        places: int64 (r, k), 2**(15 j) where row r holds digit j of column k; else 0.
+    """
+
+    digits: Array
+    places: Array
+
+
+def weights_of(fan: Array, order: Order) -> Weights:
+    """The columns of `fan`, whole numbers from 0 in channels first order."""
+    columns = np.asarray(fan)[order.last].astype(np.int64)
+    rest, which = np.unique(columns, axis=1, return_inverse=True)
+    spare = -len(rest) % 64
+    digits, places, shift = [], [], 0
+    while rest.any():
+        digit = rest & ((1 << DIGIT_BITS) - 1)
+        for column in np.flatnonzero(digit.any(axis=0)):
+            digits.append(np.pad(digit[:, column], (0, spare)))
+            places.append((which.reshape(-1) == column) * (np.int64(1) << shift))
+        rest, shift = rest >> DIGIT_BITS, shift + DIGIT_BITS
+    return Weights(
+        np.array(digits, np.int16).reshape(-1, len(columns) + spare),
+        np.array(places, np.int64).reshape(-1, columns.shape[1]),
+    )
+
+
+class Elements:
+    """Messages of each element of a source, over all samples that a thread has seen.
+
+    Args:
+        weights: of its messages.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        size = weights.digits.shape[1]
+        self.sums = np.zeros(size, np.int64)
+        self.several = np.zeros(size, np.uint16)  # up to MOST_SUMS sums that are still to add
+        self.held = np.zeros(1, np.int64)  # how many
+
+    def total(self) -> Array:
+        """All of them."""
+        return self.sums + self.several
+
+
+def tally(
+    bits: Array,
+    first: int,
+    last: int,
+    digits: Array,
+    totals: Array,
+    elements: Elements,
+    places: Array,
+    counts: Array,
+) -> None:
+    """Count the messages of the rows from first to last - 1.
+
+    Args:
+        bits: uint64 (B, rows, words), see Messages.
+        first: the first row.
+        last: the last one and 1.
+        digits: int16 (r, 64 words).
+        totals: int64 (B, r), to which the messages times the digits are added.
+        elements: to which those of all samples are added.
+        places: int32 (n,), where an element stands in `counts`; (0,): where it is.
+        counts: int32 (B, n), to which the messages are added; (0, 0): not wanted.
+    """
+    sums = np.empty(64 * TILE, np.uint8)
+    several, held = elements.several, elements.held
+    _tally(
+        bits, first, last, digits, sums, totals, several, held, elements.sums, places, counts
+    )
+
+
+@kernel
+def _tally(
+    bits: Any,
+    first: int,
+    last: int,
+    digits: Any,
+    sums: Any,
+    totals: Any,
+    several: Any,
+    held: Any,
+    elements: Any,
+    places: Any,
+    counts: Any,
+) -> None:
+    """See `tally`."""
+    samples, _, words = bits.shape
+    passes = held[0]
+    for begin in range(0, words, TILE):
+        size = (min(begin + TILE, words) - begin) * 64
+        start, passes = begin * 64, held[0]
+        for b in range(samples):
+            for low in range(first, last, MOST_ROWS):
+                high = min(low + MOST_ROWS, last)
+                sums[:] = 0
+                for row in range(low, high, ROWS):
+                    for w in range(size // 64):
+                        last_row = min(row + ROWS, high)
+                        sum_bits(bits, b, row, last_row, begin + w, sums, w * 64)
+                for r in range(digits.shape[0]):
+                    totals[b, r] += weighted_sum(digits, r, start, sums, size)
+                if elements.size:
+                    if passes == MOST_SUMS:
+                        for i in range(start, start + size):
+                            elements[i] += several[i]
+                            several[i] = 0
+                        passes = 0
+                    for w in range(size // 64):
+                        add_sums(sums, w * 64, several, start + w * 64)
+                    passes += 1
+                for i in range(start, min(start + size, counts.shape[1])):
+                    counts[b, places[i] if places.size else i] += np.int32(sums[i - start])
+    held[0] = passes

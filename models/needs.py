@@ -13,7 +13,11 @@ _PACKAGES = {
     "norse.torch": "norse",
     "sklearn.datasets": "scikit-learn",
     "PIL.Image": "pillow",
+    "scipy.io": "scipy",
+    "aedat": "aedat",
 }
+# Those of the extra "data"; the others come with "train".
+_DATA = {"scipy", "aedat"}
 
 
 def require(module: str, purpose: str) -> Any:
@@ -30,9 +34,13 @@ def require(module: str, purpose: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = _PACKAGES[module]
+        extra = "data" if package in _DATA else "train"
+        remedy = f"pip install 'slipway[{extra}]'"
+        if extra == "train":
+            remedy += " (norse and nirtorch with --no-deps)"
         raise MissingDependency(
             Problem(
                 f"{package} is needed to {purpose}, and cannot be imported ({error})",
-                remedy="pip install 'slipway[train]' (norse and nirtorch with --no-deps)",
+                remedy=remedy,
             )
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import PurePath
 from typing import Any
 
@@ -16,26 +17,21 @@ COUNTED = ("spikes", "synops", "neuron_updates", "messages", "hops")
 
 
 def labels_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A name for each run: of what it is made of, the parts in which the runs differ.
+    """A name for each run: the fewest of its parts that tell all runs apart.
 
-    Parts: neural code, program file, engine and precision, target, samples. Runs that are
-    still alike are numbered.
+    Parts: neural code, engine and precision, program file, target, samples. Runs that are
+    alike in all of them are numbered.
     """
     if len(runs) == 1:
         return [label(runs[0])]
     parts = [[part(run) for run in runs] for part in _PARTS]
-    telling = [part for part in parts if len(set(part)) > 1]
-    # The file is named where the code does not say it already.
-    if len(telling) > 1 and telling[0] is parts[0] and telling[1] is parts[1]:
-        codes, files = telling[:2]
-        if len(set(codes)) == len(set(files)):
-            telling.pop(1)
-    named = [", ".join(filter(None, words)) for words in zip(*telling, strict=True)]
-    named = named or [label(run) for run in runs]
-    return [
-        f"{name or 'run'} ({number})" if named.count(name) > 1 or not name else name
-        for number, name in enumerate(named, start=1)
-    ]
+    telling = [words for words in parts if len(set(words)) > 1] or [list(map(label, runs))]
+    for size in range(1, len(telling) + 1):
+        for chosen in combinations(telling, size):
+            names = [", ".join(filter(None, words)) for words in zip(*chosen, strict=True)]
+            if len(set(names)) == len(names) and all(names):
+                return names
+    return [f"{name} ({number})" for number, name in enumerate(names, start=1)]
 
 
 def _code(run: Mapping[str, Any]) -> str:
@@ -60,7 +56,7 @@ def _samples(run: Mapping[str, Any]) -> str:
     return f"{run['samples']:,} samples"
 
 
-_PARTS = (_code, _program, label, _target, _samples)
+_PARTS = (_code, label, _program, _target, _samples)
 
 
 def comparison_of(

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import ceil
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from . import figures
-from .charts import (
-    Bar,
-    Heat,
-    Part,
-    Range,
-    Raster,
-    Series,
-    Span,
-    bars,
-    columns,
-    core_maps,
-    heat,
-    ranges,
-    rasters,
-    spans,
-    stacks,
-)
+from .charts import Bar, Part, Range, Span, bars, ranges, spans, stacks
 from .charts.frame import LogAxis, legend
-from .cores import core_name
-from .names import TRAFFIC, binding, term, words
+from .names import binding, term, words
+from .step_drawings import placed, stepwise, time_rows, timeline
 
 ENDS = ("low", "nominal", "high")
-MOST_STEP_COLUMNS = 64
-MOST_STEP_CELLS = 3000
-STEP_COLOURS = {"synapse": "s1", "neuron": "s2", "message": "s3", "barrier": "s5"}
+# Of the total: constants that move it less are not drawn.
+LEAST_EFFECT = 0.005
 
 
 def drawings(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +33,8 @@ def drawings(report: Mapping[str, Any]) -> dict[str, Any]:
         "terms": _terms(report),
         "sensitivity": _sensitivity(report),
         "waits": {m: _waits(t) for m, t in report["latency"].items()},
-        "timeline": _timeline(report),
+        "timeline": timeline(report),
+        "time_rows": time_rows(report),
         "layers": _layers(report, model),
         "elsewhere": any(e["nominal"] > 0 for e in report["elsewhere"].values()),
         "rate": _rate(report),
@@ -61,9 +44,9 @@ def drawings(report: Mapping[str, Any]) -> dict[str, Any]:
         "runs": _runs(report),
     }
     if placement:
-        found |= _placement(placement, report["traffic"])
+        found |= placed(placement, report["traffic"])
     if report["recorded"]:
-        found |= _steps(report["recorded"])
+        found |= stepwise(report["recorded"])
     return found
 
 
@@ -107,13 +90,18 @@ def _sensitivity(report: Mapping[str, Any]) -> dict[str, Markup]:
     for model, entries in report["sensitivity"].items():
         if not entries:
             continue
-        rows = []
-        for entry in entries[:8]:
-            low, nominal, high = _joule(entry, "_joule_per_inference")
-            rows.append(
-                Range(words(entry["constant"]), low, high, figures.span(low, high, "J"))
-            )
+        bands = [
+            (entry["constant"], *_joule(entry, "_joule_per_inference")) for entry in entries
+        ]
+        nominal = bands[0][2]
+        moving = [band for band in bands if band[3] - band[1] > LEAST_EFFECT * nominal][:8]
+        rows = [
+            Range(words(name), low, high, figures.span(low, high, "J"))
+            for name, low, _, high in moving or bands[:1]
+        ]
         title = f"{figures.short(model, 40)}: total per inference"
+        if len(rows) < len(bands):
+            title += f"; {len(bands) - len(rows)} more constants move it less"
         found[model] = ranges(title, nominal, rows, "J")
     return found
 
@@ -139,68 +127,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _timeline(report: Mapping[str, Any]) -> list[Markup]:
-    """Time of each step by what it is spent on, and the busiest core against the mean."""
-    found = []
-    model = report["main_model"]
-    line = report["timeline"][model]
-    if line:
-        found.append(_step_times(model, line, report["placement"]))
-    recorded = report["recorded"]
-    if recorded and recorded["busiest"]:
-        found.append(_busiest(recorded["busiest"], report["placement"]))
-    return found
-
-
-def _step_times(model: str, line: Mapping[str, Any], placement: Mapping[str, Any]) -> Markup:
-    parts = {key: values for key, values in line["parts"].items() if any(values)}
-    seconds = line["seconds"]["nominal"]
-    peak = seconds.index(max(seconds))
-    core = placement["cores"][line["busiest_core"][peak]]
-    place = core_name(core, placement["chips_used"])
-    height = [0.0] * len(seconds)
-    series = []
-    for key, values in parts.items():
-        height = [h + value for h, value in zip(height, values, strict=True)]
-        # Behind the part below it: only what it adds is seen.
-        series.insert(0, Series(STEP_COLOURS[key], binding(key).capitalize(), height))
-    told = [
-        f"longest is step {peak + 1}, {figures.quantity(seconds[peak], 's')}, on {place}, "
-        f"bound by {binding(line['binding'][peak])}",
-        f"mean {figures.quantity(_mean(seconds), 's')}",
-    ]
-    return columns(
-        f"Time of each step on its busiest core, {figures.short(model, 30)}: at most "
-        f"{figures.quantity(seconds[peak], 's')}, in step {peak + 1} on {place}",
-        series,
-        told,
-        ends=_step_ends(len(seconds)),
-    )
-
-
-def _busiest(busiest: Mapping[str, Any], placement: Mapping[str, Any]) -> Markup:
-    most, mean = busiest["syn_ops"], busiest["mean_syn_ops"]
-    peak = most.index(max(most))
-    core = placement["cores"][busiest["core"][peak]]
-    place = core_name(core, placement["chips_used"])
-    told = [
-        f"largest in step {peak + 1}, on {place}: {figures.number(most[peak])} synops",
-        f"mean core in that step: {figures.number(mean[peak])}",
-        f"sum over steps of the busiest: {figures.number(float(sum(most)))}",
-    ]
-    return columns(
-        f"Synops of the busiest core in each step: at most {figures.number(most[peak])}, in "
-        f"step {peak + 1} on {place}",
-        [Series("most", "busiest core", most), Series("mean", "mean core", mean)],
-        told,
-        ends=_step_ends(len(most)),
-    )
-
-
-def _step_ends(steps: int) -> tuple[str, str, str]:
-    return "step 1", str((steps + 1) // 2) if steps > 8 else "", str(steps)
-
-
 def _baseline(report: Mapping[str, Any]) -> Markup:
     """Spiking and dense network under the same memories and arithmetic."""
     found = report["baseline"]
@@ -218,7 +144,8 @@ def _baseline(report: Mapping[str, Any]) -> Markup:
 def _layers(report: Mapping[str, Any], model: str) -> Markup:
     """Dynamic energy by layer, split into what it is spent on."""
     rows = report["layers"]
-    parts = list(dict.fromkeys(k for row in rows for k in row["energy"][model]["terms"]))
+    priced = {key for row in rows for key in row["energy"][model]["terms"]}
+    parts = [key for key in report["breakdown"][model] if key in priced]
     shown = [
         Part(
             row["name"],
@@ -309,89 +236,3 @@ def _runs(report: Mapping[str, Any]) -> Markup | str:
         letters=48,
         keys=legend((("dot", "this report"), ("other", "beside it"))),
     )
-
-
-def _placement(
-    placement: Mapping[str, Any], traffic: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    capacity = placement["capacity"]
-    loads = sorted((c["load"].get("syn_ops", 0.0) for c in placement["cores"]), reverse=True)
-    mean = sum(loads) / len(loads) if loads else 0.0
-    rows = [
-        Bar(
-            words(row["resource"]),
-            row["share"],
-            f"{figures.number(row['maximum'])} of {figures.number(row['limit'])}",
-        )
-        for row in capacity
-    ]
-    ratio = loads[0] / mean if mean else None
-    told = [
-        f"busiest {figures.number(loads[0] if loads else None)}",
-        f"mean {figures.number(mean)}, the busiest does {figures.ratio(ratio)} the mean",
-        f"least {figures.number(loads[-1] if loads else None)}",
-    ]
-    return {
-        "maps": core_maps(placement),
-        "fullest": max((core["utilisation"] for core in placement["cores"]), default=0.0),
-        "capacity": bars("Most used of each resource, on any core", rows, most=1.0),
-        "balance": columns(
-            "Synops per inference of each core, busiest first",
-            [Series("most", "a core", loads)],
-            told,
-            ends=("busiest", "", "least busy"),
-            level=(mean, f"mean of all cores, {figures.number(mean)}"),
-        )
-        if len(loads) > 1
-        else "",
-        "traffic_keys": [k for k in TRAFFIC if traffic and k in traffic["per_inference"]],
-    }
-
-
-def _steps(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    rates = recorded["rates"]
-    rows = [
-        Heat(row["name"], row["rates"], figures.percent(_mean(row["rates"]))) for row in rates
-    ]
-    seen = [row for row in rates if row["neurons"] < row["of"]]
-    width = max(1, ceil(recorded["steps"] / MOST_STEP_COLUMNS))
-    most = max(1, MOST_STEP_CELLS // ceil(recorded["steps"] / width))
-    starts = range(0, recorded["steps"], width)
-    note = ""
-    if width > 1:
-        note = f"Means over {width} steps; --json has each."
-    if len(rates) > most:
-        note += f" The first {most} of {len(rates)} layers."
-    if seen:
-        note += (
-            f" From the neurons of the raster, not all, where layers share a core: "
-            f"{len(seen)} of {len(rates)} layers."
-        )
-    shown = [
-        Raster(
-            row["name"],
-            len(row["neurons"]),
-            row["spikes"],
-            f"{len(row['spikes']):,} spikes of {len(row['neurons']):,}"
-            + (f" in {row['of']:,}" if len(row["neurons"]) < row["of"] else " neurons"),
-        )
-        for row in recorded["raster"]
-    ]
-    return {
-        "heat": heat("Spikes per neuron in each step, by layer; right: mean", rows),
-        "raster": rasters(
-            f"Raster of sample {recorded['sample']}: a dash is a spike, a line a neuron",
-            shown,
-            recorded["steps"],
-        ),
-        "step_names": [str(start + 1) for start in starts],
-        "step_rows": [
-            {"name": r["name"], "rates": [_mean(r["rates"][s : s + width]) for s in starts]}
-            for r in rates[:most]
-        ],
-        "step_note": note.strip(),
-    }
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0

@@ -66,10 +66,15 @@ def share(value: float) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """A figure over another: "2.1 times"."""
+    """A figure over another, for a table."""
     if value is None or not isfinite(value):
         return ABSENT
     return f"{_plain(rounded(value, 2), 2)}{_GAP}\u00d7"
+
+
+def times(value: float) -> str:
+    """A figure over another, for a sentence: "2.1 times"."""
+    return f"{_plain(rounded(value, 2), 2)}{_GAP}times"
 
 
 def accuracy(value: float | None) -> str:

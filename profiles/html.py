@@ -109,6 +109,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "quantity": figures.quantity,
     "span": figures.span,
     "ratio": figures.ratio,
+    "times": figures.times,
     "short": figures.short,
     "per": _per,
     "unit": _unit,

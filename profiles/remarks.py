@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .costs import CostModel
-from .figures import accuracy, percent, plain, ratio, short
+from .figures import accuracy, percent, plain, short, times
 from .terms import Estimate
 
 # Mean spikes per neuron and step above which an ANN of equal resolution is cheaper, by
@@ -71,7 +71,7 @@ def _baseline(baseline: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         return []
     text = "The same network, dense and of 8 bits, costs less under the same memory model"
     if baseline["ratio"]:
-        text += f": the spiking one needs {ratio(baseline['ratio'])} its energy"
+        text += f": the spiking one needs {times(baseline['ratio'])} its energy"
     return [("dense_cheaper", f"{text}.")]
 
 
@@ -133,7 +133,7 @@ def _balance(placement: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         return []
     names = ", ".join(short(name, 30) for name in list(load["busiest"]["populations"])[:3])
     text = (
-        f"The busiest core ({names}) does {load['ratio']:.1f} times the synops of the mean "
+        f"The busiest core ({names}) does {times(load['ratio'])} the synops of the mean "
         "core: it sets the time of a step while the others wait."
     )
     return [("imbalance", text)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .figures import percent, quantity, ratio, share, short, span
+from .figures import percent, quantity, share, short, span, times
 from .names import binding, term
 
 
@@ -13,7 +13,10 @@ def summary_of(report: Mapping[str, Any]) -> list[str]:
     """One sentence a finding, from the main cost model."""
     return [
         sentence
-        for sentence in (_cost(report), _shares(report), _time(report), _layer(report))
+        for sentence in (
+            *(_cost(report), _shares(report), _time(report), _layer(report)),
+            _dense(report),
+        )
         if sentence
     ]
 
@@ -65,7 +68,7 @@ def _time(report: Mapping[str, Any]) -> str:
         text = text.replace(" take ", " takes ")
     load = report["placement"] and report["placement"]["balance"]["syn_ops"]
     if load and load["ratio"]:
-        text += f". It does {ratio(load['ratio'])} the synops of the mean core"
+        text += f". It does {times(load['ratio'])} the synops of the mean core"
     return f"{text}."
 
 
@@ -82,6 +85,22 @@ def _layer(report: Mapping[str, Any]) -> str:
         if part
         else ""
     )
+
+
+def _dense(report: Mapping[str, Any]) -> str:
+    found, limits = report["baseline"], report["break_even"]
+    if not found["ratio"]:
+        return ""
+    text = (
+        f"Under one memory model this network needs {times(found['ratio'])} the energy of the "
+        f"same layers as a dense network of {found['dense']['bits']} bits"
+    )
+    if limits["spike_rate"] is not None:
+        text += (
+            f"; the mean spike rate, {percent(limits['spike_rate'])}, is "
+            f"{limits['spike_rate_side']} the published break-even of 5.7 to 6.4 %"
+        )
+    return f"{text}."
 
 
 def _lower(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The report on a terminal: headline, energy, layers, warnings, and what is left out."""
+"""The report on a terminal: findings, energy, layers, cores, runs, and what is left out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import figures
+from .cores import core_name
+from .names import words
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 # A terminal may know ASCII only, and a copied figure should be searchable.
-_ASCII = {0x00B5: "u", 0x00A0: " ", 0x2009: " ", 0x2026: "..."}
+_ASCII = {0x00B5: "u", 0x00A0: " ", 0x2009: " ", 0x2026: "...", 0x00D7: "x"}
 
 
 def render_text(report: Mapping[str, Any]) -> Group:
@@ -22,14 +24,21 @@ def render_text(report: Mapping[str, Any]) -> Group:
 
     parts: list[Text | Table] = [
         *_head(report),
+        *(_line(f"- {sentence}") for sentence in report["summary"]),
+        _line(""),
         _energy(report),
         *(_line(f"{m}: {'; '.join(e['badges'])}") for m, e in report["energy"].items()),
         _line(""),
         _layers(report),
     ]
-    if len(report["accuracy"]) > 1:
-        parts.append(_accuracy(report))
-    parts += [_line(f"warning: {w['text']}", "yellow") for w in report["warnings"]]
+    if report["placement"]:
+        parts.append(_capacity(report["placement"]))
+    if len(report["comparison"]) > 1:
+        parts += [_runs(report), _accuracy(report)]
+    parts += [
+        _line(f"{w['level']}: {w['text']}", "yellow" if w["level"] == "warning" else "dim")
+        for w in report["warnings"]
+    ]
     parts += _unpriced(report)
     return Group(*parts)
 
@@ -39,8 +48,8 @@ def _head(report: Mapping[str, Any]) -> list[Text]:
     means = totals["per_inference"]
     target = run["target"] or "an unnamed target"
     lines = [
+        _line(f"{main['how']}, compiled for {figures.short(target, 40)}", "bold"),
         _line(
-            f"{main['label']}, compiled for {figures.short(target, 40)}; "
             f"{figures.number(run['samples'])} samples, {run['steps']} steps each "
             f"({run['executed_steps']} executed); accuracy {figures.accuracy(main['accuracy'])}"
         ),
@@ -48,19 +57,26 @@ def _head(report: Mapping[str, Any]) -> list[Text]:
             f"per inference: {figures.number(means['spikes'])} spikes, "
             f"{figures.number(means['synops'])} synops "
             f"({figures.number(means['synops_all'])} with zero weights), "
-            f"{figures.number(means['neuron_updates'])} neuron updates; mean rate "
-            f"{figures.percent(report['break_even']['spike_rate'])} per neuron and step"
+            f"{figures.number(means['neuron_updates'])} neuron updates{_messages(means)}; mean "
+            f"rate {figures.percent(report['break_even']['spike_rate'])} per neuron and step"
         ),
         _line(
             f"in all: {totals['spikes']:,} spikes, {totals['synops']:,} synops "
             f"({totals['synops_all']:,} with zero weights), "
-            f"{totals['neuron_updates']:,} neuron updates"
+            f"{totals['neuron_updates']:,} neuron updates{_messages(totals)}"
         ),
     ]
     if totals["graded_messages"]:
         graded = figures.number(means["graded_messages"])
         lines.append(_line(f"of these spikes {graded} per inference carry a value (graded)"))
     return lines + [_interface(report, key) for key in ("inputs", "outputs") if run[key]]
+
+
+def _messages(counts: Mapping[str, Any]) -> str:
+    if counts["messages"] is None:
+        return ""
+    messages, hops = (figures.number(counts[key]) for key in ("messages", "hops"))
+    return f", {messages} messages, {hops} hops"
 
 
 def _interface(report: Mapping[str, Any], key: str) -> Text:
@@ -98,7 +114,8 @@ def _energy(report: Mapping[str, Any]) -> Table:
 
 
 def _layers(report: Mapping[str, Any]) -> Table:
-    samples, models = report["run"]["samples"], list(report["energy"])
+    """Energy by the main model only: further columns do not fit a terminal."""
+    samples, model = report["run"]["samples"], report["main_model"]
     rows = [
         (
             figures.short(row["name"], 40),
@@ -106,13 +123,60 @@ def _layers(report: Mapping[str, Any]) -> Table:
             figures.number(row["spikes"] / samples),
             figures.percent(row["rate"]) if row["spiking"] else figures.ABSENT,
             figures.number(row["synops"] / samples),
-            *(_layer_energy(row["energy"][model]) for model in models),
+            figures.quantity(row["energy"][model]["nominal"], "J"),
+            figures.share(row["energy"][model]["share"]),
         )
         for row in report["layers"]
     ]
-    columns = ("layer", ">neurons", ">spikes", ">rate", ">synops")
-    heads = [f">{figures.short(model, 24)}" for model in models]
-    return _table("Layers, per inference; dynamic energy", (*columns, *heads), rows)
+    columns = ("layer", ">neurons", ">spikes", ">rate", ">synops", ">energy", ">share")
+    title = f"Layers, per inference; dynamic energy by {figures.short(model, 24)}"
+    return _table(title, columns, rows)
+
+
+def _capacity(placement: Mapping[str, Any]) -> Table:
+    chips = placement["chips_used"]
+    rows = [
+        (
+            words(row["resource"]).lower(),
+            figures.number(row["limit"]),
+            figures.number(row["minimum"]),
+            figures.number(row["mean"]),
+            figures.number(row["maximum"]),
+            figures.percent(row["share"], 2),
+            core_name(row["fullest"], chips),
+        )
+        for row in placement["capacity"]
+    ]
+    title = (
+        f"Cores: {placement['cores_used']:,} on {chips:,} chip{'' if chips == 1 else 's'}, "
+        f"placed by {figures.short(placement['method'], 30)}"
+    )
+    columns = (">limit", ">least", ">mean", ">most", ">of limit", "fullest core")
+    return _table(title, ("resource of a core", *columns), rows)
+
+
+def _runs(report: Mapping[str, Any]) -> Table:
+    """Energy by the main model, and each figure's ratio to the first run."""
+    model = report["main_model"]
+    rows = []
+    for row in report["comparison"]:
+        ratio = row["ratio"]
+        rows.append(
+            (
+                figures.short(row["label"], 40),
+                figures.accuracy(row["accuracy"]),
+                _joule(row["energy"][model], "nominal"),
+                figures.ratio(ratio["energy"][model]),
+                figures.quantity(row["latency"][model]["nominal_second_per_inference"], "s"),
+                figures.ratio(ratio["latency"][model]),
+                figures.number(row["counts"]["synops"]),
+                figures.ratio(ratio["counts"]["synops"]),
+            )
+        )
+    columns = (">accuracy", ">energy", ">ratio", ">time", ">ratio", ">synops", ">ratio")
+    return _table(
+        f"Runs, per inference, by {figures.short(model, 24)}", ("run", *columns), rows
+    )
 
 
 def _accuracy(report: Mapping[str, Any]) -> Table:
@@ -162,10 +226,6 @@ def _unpriced(report: Mapping[str, Any]) -> list[Text]:
 
 def _joule(values: Mapping[str, Any], end: str) -> str:
     return figures.quantity(values.get(f"{end}_joule_per_inference"), "J")
-
-
-def _layer_energy(energy: Mapping[str, Any]) -> str:
-    return f"{figures.quantity(energy['nominal'], 'J')}, {figures.share(energy['share'])}"
 
 
 def _line(text: str, style: str = "") -> Text:

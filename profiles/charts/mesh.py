@@ -16,6 +16,10 @@ _CORE, _GAP, _CHIP_GAP = 10, 5, 16
 # The letters of a chip's number must be readable on a phone, where the map is this wide.
 _PHONE = 358
 _LETTER = 10
+# Cores, tiles or chips that a map draws.
+MOST_SQUARES = 5000
+# Chips that carry a number.
+MOST_NUMBERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +147,9 @@ def _map(
     links: Sequence[Mapping[str, Any]],
 ) -> Markup:
     paths: dict[str, list[str]] = {"idle": _idle(board, mesh)}
-    for core in cores:
-        left, top = board.corner(core["x"], core["y"])
-        part = core["core_idx"] % mesh["cores_per_tile"]
-        x, y = left + part % board.side * _CORE, top + part // board.side * _CORE
-        shade = level(core)
-        path = f"M{digits(x)} {digits(y)}h8.6v8.6h-8.6z"
+    for x, y, across, down, members in _squares(board, mesh, cores):
+        shade = max(map(level, members))
+        path = f"M{digits(x)} {digits(y)}h{across}v{down}h-{across}z"
         paths.setdefault(f"h{shade}" if shade else "none", []).append(path)
     drawn = [
         Markup('<path class="{}" d="{}"/>').format(style, "".join(parts))
@@ -167,16 +168,59 @@ def _map(
     return frame(title, told, [body], style="whole", legend=legend(keys))
 
 
+_Square = tuple[float, float, str, str, Sequence[Mapping[str, Any]]]
+
+
+def _squares(
+    board: _Board, mesh: Mapping[str, Any], cores: Sequence[Mapping[str, Any]]
+) -> list[_Square]:
+    """x, y, width, height and cores of each square: a core, else a tile, else a chip.
+
+    The finest of which there are at most MOST_SQUARES, so that the page stays small.
+    """
+    if len(cores) <= MOST_SQUARES:
+        return [(*_place(board, mesh, core), "8.6", "8.6", [core]) for core in cores]
+    tiles: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
+    for core in cores:
+        tiles.setdefault((core["x"], core["y"]), []).append(core)
+    side = digits(board.side * _CORE - 1.4)
+    if len(tiles) <= MOST_SQUARES:
+        return [(*board.corner(*at), side, side, held) for at, held in tiles.items()]
+    chips: dict[int, list[Mapping[str, Any]]] = {}
+    for core in cores:
+        chips.setdefault(core["chip_idx"], []).append(core)
+    across, down = (digits(n * board.tile - 6) for n in (board.columns, board.rows))
+    return [(*_chip(board, chip), across, down, held) for chip, held in chips.items()]
+
+
+def _chip(board: _Board, chip: int) -> tuple[float, float]:
+    """Top left of a chip."""
+    return board.corner(
+        chip % board.chip_columns * board.columns, chip // board.chip_columns * board.rows
+    )
+
+
+def _place(
+    board: _Board, mesh: Mapping[str, Any], core: Mapping[str, Any]
+) -> tuple[float, float]:
+    """Top left of a core."""
+    left, top = board.corner(core["x"], core["y"])
+    part = core["core_idx"] % mesh["cores_per_tile"]
+    return left + part % board.side * _CORE, top + part // board.side * _CORE
+
+
 def _idle(board: _Board, mesh: Mapping[str, Any]) -> list[str]:
     """Every core of the chips in use, as a faint square."""
     side = digits(board.side * _CORE - 1.4)
+    tiles = ceil(mesh["cores_per_chip"] / mesh["cores_per_tile"])
+    if len(board.chips) * tiles > MOST_SQUARES:
+        return []
     found = []
     for chip in board.chips:
-        first_x = chip % board.chip_columns * board.columns
-        first_y = chip // board.chip_columns * board.rows
-        for tile in range(ceil(mesh["cores_per_chip"] / mesh["cores_per_tile"])):
-            x, y = board.corner(first_x + tile % board.columns, first_y + tile // board.columns)
-            found.append(f"M{digits(x)} {digits(y)}h{side}v{side}h-{side}z")
+        left, top = _chip(board, chip)
+        for tile in range(tiles):
+            x, y = tile % board.columns * board.tile, tile // board.columns * board.tile
+            found.append(f"M{digits(left + x)} {digits(top + y)}h{side}v{side}h-{side}z")
     return found
 
 
@@ -204,13 +248,11 @@ def _links(board: _Board, links: Sequence[Mapping[str, Any]]) -> list[Markup]:
 
 
 def _numbers(board: _Board) -> list[Markup]:
-    if not board.letter:
+    if not board.letter or len(board.chips) > MOST_NUMBERS:
         return []
     found = []
     for chip in board.chips:
-        x, y = board.corner(
-            chip % board.chip_columns * board.columns, chip // board.chip_columns * board.rows
-        )
+        x, y = _chip(board, chip)
         found.append(
             Markup('<text x="{}" y="{}" font-size="{}">chip {}</text>').format(
                 digits(x), digits(y - 0.45 * board.letter), digits(board.letter), chip

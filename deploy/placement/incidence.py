@@ -84,11 +84,11 @@ def incidence_of(program: Program, index: Mapping[str, Array], cores: int) -> In
     destinations = {}
     for source in (*program.inputs, *program.populations):
         leaving = [p.name for p in program.projections if p.source == source.name]
-        merged = _nowhere(source.size)
+        union = _nowhere(source.size)
         for position, name in enumerate(leaving):
-            reached = _reached(fans[name])
-            merged = reached if position == 0 else _merged(merged, reached)
-        destinations[source.name] = merged
+            found = reached(fans[name])
+            union = found if position == 0 else merged(union, found)
+        destinations[source.name] = union
     return Incidence(fans, destinations)
 
 
@@ -142,7 +142,7 @@ def _nowhere(n: int) -> Destinations:
     return Destinations(np.zeros(n + 1, np.int64), np.zeros(0, np.int32))
 
 
-def _reached(fans: Fans) -> Destinations:
+def reached(fans: Fans) -> Destinations:
     """Without the cores where all weights are zero."""
     kept = fans.nonzero > 0
     if kept.all():
@@ -151,7 +151,8 @@ def _reached(fans: Fans) -> Destinations:
     return Destinations(before[fans.indptr], fans.core[kept])
 
 
-def _merged(a: Destinations, b: Destinations) -> Destinations:
+def merged(a: Destinations, b: Destinations) -> Destinations:
+    """Cores that at least one of both lists holds, element by element."""
     ends = np.zeros(a.indptr.size - 1, np.int64)
     core = np.empty(a.core.size + b.core.size, np.int32)
     merge_destinations(a.indptr, a.core, b.indptr, b.core, ends, core)

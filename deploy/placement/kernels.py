@@ -115,7 +115,9 @@ def count_fans(
         elements: int64, the source elements to visit.
         begin: the first one of them.
         core_at: int32, the core of the neuron at each position; -1: not counted.
-        target, weight, delay: room for the synapses of one element.
+        target: room for the targets of one element.
+        weight: the same for the weights.
+        delay: the same for the delays.
         slot: int64 by core, all -1.
         ends: int64 by element: where its entries end.
         core: int32, room for the entries.
@@ -178,3 +180,108 @@ def sort_by_key(key: Any, order: Any, start: Any, sorted_order: Any) -> None:
         item = order[k]
         sorted_order[start[key[item]]] = item
         start[key[item]] += 1
+
+
+SYNAPSES, SPAN, ENTRIES, STORED, RUNS, SKIP = range(6)
+"""Rows of the measures of a list, see memory.Lists."""
+LAST, FIRST, LENGTH, RUN = range(4)
+"""Rows of what is known of a list while it is read."""
+
+
+@kernel
+def measure_lists(
+    table: Table,
+    elements: Any,
+    begin: int,
+    core_at: Any,
+    rank_at: Any,
+    fill: Any,
+    per_entry: int,
+    longest_skip: int,
+    target: Any,
+    weight: Any,
+    delay: Any,
+    slot: Any,
+    state: Any,
+    ends: Any,
+    core: Any,
+    digest: Any,
+    measures: Any,
+) -> int:
+    """Measures of each element's list on each core, and a digest that equal lists share.
+
+    Lists are equal if their weights, delays and distances of targets are.
+
+    Args:
+        table: the synapses.
+        elements: as for `count_fans`, like all that is not said here.
+        begin: the first one of them.
+        core_at: the core at each position.
+        rank_at: int32, number of the neuron at each position on its core.
+        fill: int64 by core, the longest gap of zeros that a dense entry is filled with.
+        per_entry: most synapses of an entry.
+        longest_skip: of the run-length format.
+        target: room for one element's targets.
+        weight: room for its weights.
+        delay: room for its delays.
+        slot: by core, all -1.
+        state: int64 (4, cores).
+        ends: where the lists of each element end.
+        core: room for the cores.
+        digest: uint64, room for the entries.
+        measures: int64 (6, room).
+
+    Returns:
+        the first element that is not done.
+    """
+    filled = 0
+    for e in range(begin, elements.size):
+        if filled + slot.size > core.size:
+            return e
+        start = filled
+        for k in range(list_synapses(table, elements[e], target, weight, delay)):
+            c = core_at[target[k]]
+            if c < 0 or weight[k] == 0:
+                continue
+            rank = np.int64(rank_at[target[k]])
+            at = slot[c]
+            if at < 0:
+                at = filled
+                filled += 1
+                slot[c] = at
+                core[at] = c
+                digest[at] = np.uint64(14695981039346656037)
+                measures[:, at] = 0
+                measures[ENTRIES, at] = 1
+                measures[STORED, at] = 1
+                measures[RUNS, at] = 1
+                state[FIRST, c] = rank
+                state[LENGTH, c] = 1
+                state[RUN, c] = 1
+            else:
+                step = rank - state[LAST, c]
+                gap = step - 1
+                if 0 <= gap <= fill[c] and state[LENGTH, c] + step <= per_entry:
+                    state[LENGTH, c] += step
+                    measures[STORED, at] += step
+                else:
+                    state[LENGTH, c] = 1
+                    measures[STORED, at] += 1
+                    measures[ENTRIES, at] += 1
+                if 0 < step <= longest_skip and state[RUN, c] < per_entry:
+                    state[RUN, c] += 1
+                    measures[SKIP, at] = max(measures[SKIP, at], step)
+                else:
+                    state[RUN, c] = 1
+                    measures[RUNS, at] += 1
+            state[LAST, c] = rank
+            measures[SYNAPSES, at] += 1
+            measures[SPAN, at] = rank - state[FIRST, c] + 1
+            mixed = digest[at] ^ np.uint64(rank - state[FIRST, c])
+            mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed ^= np.uint64(np.int64(weight[k]) * 64 + delay[k])
+            digest[at] = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0x94D049BB133111EB)
+        for at in range(start, filled):
+            slot[core[at]] = -1
+        ends[e] = filled
+    return elements.size

@@ -26,7 +26,7 @@ def codes(weight: Array) -> Array:
     """Whole numbers that are equal where the weights are, 0 for 0; int32, same shape."""
     if np.issubdtype(weight.dtype, np.integer):
         return weight.astype(np.int32)
-    values, found = np.unique(weight, return_inverse=True)
+    _, found = np.unique(weight, return_inverse=True)
     code = found.reshape(weight.shape) + 1
     return np.where(weight == 0, 0, code).astype(np.int32)
 

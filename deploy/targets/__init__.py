@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -86,7 +87,7 @@ class Memory:
 
     Attributes:
         formula: name of the formula.
-        word_bits: bits of the unit in which the limit `synaptic_memory` is given.
+        unit_bits: bits of the unit in which the limit `synaptic_memory` is given.
         compressions: those that may be chosen from.
         synapses_per_entry: most synapses under one header; 0: any number.
         index_bits, skip_bits, delay_bits: legal widths of these fields.
@@ -96,7 +97,7 @@ class Memory:
     """
 
     formula: str
-    word_bits: int
+    unit_bits: int
     compressions: tuple[str, ...]
     synapses_per_entry: int
     index_bits: tuple[int, ...]
@@ -114,8 +115,7 @@ class Axons:
 
     Attributes:
         discrete: per element and destination core, for elements with several of them.
-        shared: for all elements together that have the same one destination core, at most
-            ``2**atom_bits`` of them.
+        shared: for all elements together that have the same one destination core.
         other_chip: added to each where the destination lies on another chip.
         grade, source: as for a limit.
     """
@@ -123,7 +123,6 @@ class Axons:
     discrete: int
     shared: int
     other_chip: int
-    atom_bits: int
     grade: str
     source: str
 
@@ -190,6 +189,7 @@ def list_targets() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
 
 
+@cache
 def load_target(name: str) -> Target:
     """A target by name. Raises UsageError for an unknown one."""
     if name not in list_targets():

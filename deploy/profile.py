@@ -130,6 +130,7 @@ class Profile:
             there is no bias, no synaptic operation reaches the neuron, and it does not spike.
         neuron_updates: population -> neurons x executed steps x K.
         rasters: population -> the neurons shown, and bool (K, executed steps, shown).
+        sent: population -> int32 (K, executed steps), messages of all its neurons.
     """
 
     arrays: Mapping[str, Array]
@@ -137,6 +138,7 @@ class Profile:
     resting_updates: Mapping[str, int]
     neuron_updates: Mapping[str, int]
     rasters: Mapping[str, tuple[Array, Array]]
+    sent: Mapping[str, Array]
 
     def as_json(self) -> dict[str, Any]:
         """JSON values; arrays packed, see `packed`."""
@@ -153,6 +155,7 @@ class Profile:
                 name: {
                     "neurons": shown.tolist(),
                     "spikes": packed(np.packbits(spikes, axis=-1)),
+                    "sent": packed(self.sent[name]),
                 }
                 for name, (shown, spikes) in self.rasters.items()
             },
@@ -187,6 +190,7 @@ def profile_of(routes: Routes, found: Observed) -> Profile:
         {name: int((kept.at_rest[name] & ~updates).sum()) for name, updates in busy.items()},
         {name: samples * steps * found.program.population(name).size for name in names},
         {name: _raster(kept.sent[name]) for name in names},
+        {name: kept.sent[name].sum(axis=2, dtype=np.int32) for name in names},
     )
 
 

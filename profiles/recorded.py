@@ -16,12 +16,17 @@ Array = npt.NDArray[Any]
 _REMEDY = "make run.json anew with: slipway run PROGRAM.slip --data DATA.npz -o run.json"
 
 
-def _array(entry: Any, where: str) -> Array:
+def _array(entry: Any, where: str, shape: tuple[int, ...]) -> Array:
     """An array of run.json. Raises FileError that names it."""
     try:
-        return unpack(entry)
-    except (AttributeError, ValueError) as error:
+        found = unpack(entry)
+    except (AttributeError, TypeError, ValueError) as error:
         raise FileError(f"is no array: {error}", where=where, remedy=_REMEDY) from error
+    if found.shape != shape:
+        raise FileError(
+            f"has shape {found.shape}, expected {shape}", where=where, remedy=_REMEDY
+        )
+    return found
 
 
 def recorded_of(run: Mapping[str, Any], sample: int = 0) -> dict[str, Any] | None:
@@ -77,58 +82,36 @@ def recorded_of(run: Mapping[str, Any], sample: int = 0) -> dict[str, Any] | Non
 def _bits(name: str, entry: Mapping[str, Any], samples: int, steps: int) -> Array:
     """Spikes of the neurons shown: (samples, steps, neurons) of 0 and 1."""
     where = f"profile.rasters.{name}"
-    packed = _array(entry["spikes"], where)
     shown = len(entry["neurons"])
-    if packed.shape != (samples, steps, -(-shown // 8)) or packed.dtype != np.uint8:
-        raise FileError(
-            f"has shape {packed.shape}, expected {(samples, steps, -(-shown // 8))}",
-            where=where,
-            remedy=_REMEDY,
-        )
+    shape = (samples, steps, -(-shown // 8))
+    packed = _array(entry["spikes"], where, shape).astype(np.uint8)
     return np.unpackbits(packed, axis=-1, count=shown)
 
 
 def _rates(run: Mapping[str, Any], rasters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Spikes per neuron in each step, from all neurons where their cores hold no others."""
-    whole = _counted_by_core(run)
+    """Spikes per neuron in each step: of all neurons, or of those shown in an older run."""
     found = []
     for name, (neurons, bits) in rasters.items():
         size = run["populations"].get(name, {}).get("neurons")
         if not size:
             continue
-        if name in whole and len(neurons) < size:
-            rates, seen = whole[name] / size, size
-        else:
+        entry = run["profile"]["rasters"][name].get("sent")
+        if entry is None:
             rates, seen = bits.mean(axis=(0, 2)), len(neurons)
+        else:
+            sent = _array(entry, f"profile.rasters.{name}.sent", bits.shape[:2])
+            rates, seen = sent.mean(axis=0) / size, size
         found.append({"name": name, "neurons": seen, "of": size, "rates": rates.tolist()})
     return found
-
-
-def _counted_by_core(run: Mapping[str, Any]) -> dict[str, Array]:
-    """Spikes in each step, mean over samples, of populations that share no core."""
-    cores = (run.get("placement") or {}).get("cores") or []
-    entry = run["profile"]["arrays"].get("spikes")
-    if not cores or entry is None:
-        return {}
-    spikes = _array(entry, "profile.arrays.spikes").mean(axis=0)
-    homes: dict[str, list[int]] = {}
-    mixed: set[str] = set()
-    for index, core in enumerate(cores):
-        for name in core["populations"]:
-            homes.setdefault(name, []).append(index)
-        if len(core["populations"]) > 1:
-            mixed |= set(core["populations"])
-    return {
-        name: spikes[:, own].sum(axis=1) for name, own in homes.items() if name not in mixed
-    }
 
 
 def _busiest(profile: Mapping[str, Any]) -> dict[str, list[float]] | None:
     """Synops of the busiest core and of the mean core in each step, mean over samples."""
     entry = profile["arrays"].get("syn_ops")
-    if entry is None or 0 in entry["shape"]:
+    shape = (profile["samples"], profile["steps"], profile["cores"])
+    if entry is None or 0 in shape:
         return None
-    synops = _array(entry, "profile.arrays.syn_ops").mean(axis=0, dtype=np.float64)
+    synops = _array(entry, "profile.arrays.syn_ops", shape).mean(axis=0, dtype=np.float64)
     return {
         "syn_ops": synops.max(axis=1).tolist(),
         "mean_syn_ops": synops.mean(axis=1).tolist(),

@@ -155,7 +155,7 @@ def stepwise(recorded: Mapping[str, Any]) -> dict[str, Any]:
         note += f" The first {most} of {len(rates)} layers."
     if seen:
         note += (
-            f" From the neurons of the raster, not all, where layers share a core: "
+            f" From the neurons of the raster, not from all: "
             f"{len(seen)} of {len(rates)} layers."
         )
     shown = [

@@ -64,7 +64,11 @@ def network(
             arrays["spikes_in"][..., index] = rng.poisson(level * size, fired.shape)
         shown = np.unique(np.linspace(0, size - 1, min(size, 64)).astype(int))
         bits = rng.random((recorded, executed, len(shown))) < level[:, None]
-        rasters[layer] = {"neurons": shown.tolist(), "spikes": packed(np.packbits(bits, -1))}
+        rasters[layer] = {
+            "neurons": shown.tolist(),
+            "spikes": packed(np.packbits(bits, -1)),
+            "sent": packed(arrays["spikes"][..., own].sum(axis=2, dtype=np.int32)),
+        }
         spikes[layer] = int(arrays["spikes"][..., own].sum()) * samples // recorded
         active[layer] = min(size * executed * recorded, 3 * int(spikes[layer]) + size)
     for index, core in enumerate(cores):

@@ -81,7 +81,8 @@ def _terms(report: Mapping[str, Any]) -> dict[str, Markup]:
         name = "Total, partial" if report["energy"][model]["partial"] else "Total"
         total = totals[model]
         rows.append(Span(name, total, figures.quantity(total[1], "J"), "dot other"))
-        found[model] = spans(figures.short(model, 40), rows, "J", scale=axis)
+        title = f"Energy per inference by term, {figures.short(model, 40)}"
+        found[model] = spans(title, rows, "J", scale=axis)
     return found
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from math import fsum
 from pathlib import Path
 from typing import Any
 
 import pytest
 from slipway.errors import UsageError
-from slipway.profiles.report import build_report
+from slipway.profiles import report as reports
 from slipway.profiles.terms import TERMS
 
 from .runs import chain, faces, two_inputs
@@ -17,6 +18,14 @@ from .test_costs import SHIPPED
 
 MODELS = ("loihi1_davies", "ops45")
 ENDS = ("low", "nominal", "high")
+
+
+def build_report(
+    runs: Sequence[Mapping[str, Any]],
+    models: Sequence[str | Path] | None = MODELS,
+    **options: Any,
+) -> dict[str, Any]:
+    return reports.build_report(runs, models, **options)
 
 
 def beside(engine: str, precision: str, accuracy: float | None, **keys: Any) -> dict[str, Any]:
@@ -40,7 +49,7 @@ def test_fixed_keys() -> None:
         assert set(report["breakdown"][model]) == set(TERMS)
     assert report["latency"]["ops45"]["nominal_second_per_inference"] is None
     assert "arithmetic only" in report["latency"]["ops45"]["reason"]
-    assert "placement not yet known" in report["latency"]["loihi1_davies"]["reason"]
+    assert "placement not known" in report["latency"]["loihi1_davies"]["reason"]
     assert report["kind"] == "estimate"
     assert report["badge"] == "estimate, not a measurement"
     assert report["grade"] == "derived"
@@ -172,7 +181,7 @@ def test_runs_beside_the_main_one() -> None:
     labels, said = (faces()[key][:101] for key in ("labels", "predictions"))
     right = sum(a == b for a, b in zip(labels, said, strict=True)) / 101
     assert last["main_accuracy_on_shared"] == pytest.approx(right)
-    assert [entry["label"] for entry in found[:4]] == [
+    assert [entry["how"] for entry in found[:4]] == [
         "fast engine, fixed point",
         "Lava, fixed point",
         "fast engine, floating point",
@@ -189,9 +198,10 @@ def test_other_labels_are_other_samples() -> None:
 
 def test_warnings_of_every_report_today() -> None:
     report = build_report([faces()])
-    assert codes(report) == ["other_device", "static_share", "encoding"]
+    assert codes(report) == ["other_device", "static_share", "other_process", "encoding"]
     text = " ".join(warning["text"] for warning in report["warnings"])
-    assert "compiled for loihi2; loihi1_davies (loihi1) and ops45 (cmos45) price" in text
+    assert "compiled for loihi2; loihi1_davies (loihi1) prices another device" in text
+    assert "ops45 (cmos45) prices operations of a process" in text
     assert "static power is 54" in text
     assert "not priced (loihi1_davies, ops45)" in text
 
@@ -221,7 +231,8 @@ def test_fewer_samples_are_compared_where_both_ran() -> None:
     other.update(engine="lava", accuracy=0.9)
     report = build_report([faces(), other])
     assert "fewer_samples" in codes(report)
-    assert "share their first 150 samples only" in report["warnings"][0]["text"]
+    text = " ".join(warning["text"] for warning in report["warnings"])
+    assert "share their first 150 samples only" in text
     other["precision"] = "float"
     assert "accuracy_drop" in codes(build_report([faces(), other]))
     few = faces(samples=20)
@@ -309,3 +320,15 @@ def test_a_run_with_the_least_it_may_have() -> None:
     report = build_report([run])
     assert report["compile"] == {}
     assert build_report([chain(40)])["totals"]["neurons"] == 40 * 256
+
+
+def test_the_models_of_the_target_stand_first_and_arithmetic_never_alone() -> None:
+    def names(target: str | None) -> list[str]:
+        run = faces()
+        run["target"] = target
+        return list(build_report([run], None)["energy"])
+
+    assert names("loihi1") == ["loihi1_davies", "loihi1_sanafe", "ops45", "lemaire22"]
+    assert names("loihi2") == ["loihi2_derived", "ops45", "lemaire22"]
+    assert names("a chip of ours") == names(None) == ["loihi1_davies", "ops45", "lemaire22"]
+    assert build_report([faces()], None)["main_model"] == "loihi2_derived"

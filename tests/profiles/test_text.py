@@ -10,13 +10,18 @@ from rich.console import Console
 from slipway.profiles.report import build_report
 from slipway.profiles.text import render_text
 
+from .mapped_runs import network
+from .placed_runs import placed
 from .runs import chain, faces, two_inputs
 from .test_html import HOSTILE, renamed
+
+MODELS = ["loihi1_davies", "ops45"]
 
 
 def printed(*runs: dict[str, Any], width: int = 120) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width).print(render_text(build_report(runs or [faces()])))
+    report = build_report(runs or [faces()], MODELS)
+    Console(file=stream, width=width).print(render_text(report))
     return stream.getvalue()
 
 
@@ -31,7 +36,7 @@ def test_says_what_the_page_says() -> None:
         "790 uJ",
         "340 us",
         "loihi1_davies: estimate, not a measurement; counts simulated; pre-silicon prices",
-        "warning: Encoding of the input is not priced",
+        "note: Encoding of the input is not priced",
         "not priced by loihi1_davies: axon_out, noc, barrier, io",
         "0.814 %",
     ):
@@ -65,8 +70,27 @@ def test_names_are_text(name: str) -> None:
         assert name in text
 
 
+def test_cores_and_messages_of_a_placed_run() -> None:
+    run = placed(samples=120)
+    text = printed(run)
+    assert "Cores: 7 on 2 chips, placed by" in text
+    assert "resource of a core" in text
+    assert (
+        f"{run['traffic']['messages']:,} messages, {run['traffic']['hops']:,} hops"
+        in " ".join(text.split())
+    )
+    assert "resource of a core" not in printed()
+
+
+def test_findings_come_before_the_tables() -> None:
+    text = " ".join(printed().split())
+    assert text.index("- By loihi1_davies an inference costs") < text.index("cost model low")
+    assert "A step lasts as long as its busiest core" in text
+
+
+@pytest.mark.parametrize("run", [chain(40), network(40)])
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_fits(width: int) -> None:
-    text = printed(chain(40), width=width)
+def test_fits(width: int, run: dict[str, Any]) -> None:
+    text = printed(run, width=width)
     assert max(map(len, text.splitlines())) <= width
     assert width < 80 or "layer_39" in text

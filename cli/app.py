@@ -23,7 +23,7 @@ VERBS: dict[str, str] = {
     "export-net": "Write a program as a network file of lava-dl.",
     "inspect": "Show what is in a graph, a program or a result.",
     "targets": "List the targets, or what is legal and the limits of one.",
-    "costs": "List the cost models, or the constants of one.",
+    "costs": "List the cost models, or the constants of one; or validate them.",
     "doctor": "Say what is installed and how to install the rest.",
     "train": "Train a student network.",
 }

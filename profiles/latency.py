@@ -97,7 +97,7 @@ def _profiled(counts: Counts, model: CostModel) -> Latency:
         for text in PROFILED
     ]
     return Latency(
-        inference=steps.scaled(timed.steps),
+        inference=steps.scaled(counts.steps),
         step=steps,
         cores=placed.cores,
         chips=chips,

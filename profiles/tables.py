@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import FileError, Problem
@@ -53,6 +54,13 @@ class Tables:
             self.wrong(name or key, "is missing")
             return {}
         return self.entry(name or key, values[key])
+
+    def known(self, entry: dict[str, Any], key: str, names: Sequence[str]) -> None:
+        """Note keys that nobody reads: most likely misspelt."""
+        for name in entry:
+            if name not in names:
+                place = f"{key}.{name}" if key else name
+                self.wrong(place, f"is no key of this table; known are {', '.join(names)}")
 
     def number(
         self, entry: dict[str, Any], key: str, part: str, default: float | None = None

@@ -1,0 +1,1 @@
+"""Parts that several networks share: spiking cells, chains of layers, gates."""

@@ -1,0 +1,1 @@
+"""Networks that teach: as large as the papers make them, and never deployed."""

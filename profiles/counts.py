@@ -9,6 +9,7 @@ from typing import Any
 from .profile import Placed, Profile, placed_of, profile_of
 from .terms import Band
 
+TOTALS = ("host_messages_in", "host_messages_out", "chip_bytes")
 # Kinds that integrate and never spike.
 SILENT = ("LI", "CubaLI", "readout")
 
@@ -94,7 +95,7 @@ class Counts:
         steps: executed steps of one inference.
         traffic: messages and hops by source, totals over all samples; empty without a
             placement.
-        host: host_messages_in and host_messages_out, the same.
+        host: the same of no source: the counts of TOTALS.
         placed: where the neurons lie; None without a placement.
         profile: the first samples, step by step; None where the run has none.
         profiled: samples of the profile from which the share of active updates was taken.
@@ -132,7 +133,7 @@ def counts_of(run: Mapping[str, Any]) -> Counts:
     profile = profile_of(run)
     layers = tuple(_layer(name, e, streams, profile) for name, e in run["populations"].items())
     traffic = run.get("traffic") or {}
-    host = {k: traffic[k] for k in ("host_messages_in", "host_messages_out") if k in traffic}
+    host = {key: traffic[key] for key in TOTALS if key in traffic}
     return Counts(
         run["samples"],
         run["executed_steps"],

@@ -41,7 +41,6 @@ TRAFFIC: Mapping[str, tuple[str, ...]] = {
     "messages_same_tile": ("messages_same_tile",),
     "messages_within_tile": ("messages_same_core", "messages_same_tile"),
     "messages_other_chip": ("messages_other_chip",),
-    "chip_bytes": ("chip_bytes",),
     "hops": ("hops",),
     "hops_east_west": ("hops_east_west",),
     "hops_north_south": ("hops_north_south",),
@@ -51,6 +50,7 @@ TRAFFIC: Mapping[str, tuple[str, ...]] = {
 NETWORK: Mapping[str, Callable[[Counts], int | None]] = {
     "host_messages_in": lambda counts: counts.host.get("host_messages_in"),
     "host_messages_out": lambda counts: counts.host.get("host_messages_out"),
+    "chip_bytes": lambda counts: counts.host.get("chip_bytes"),
     "steps": lambda counts: counts.steps * counts.samples,
     "core_steps": lambda counts: _times_steps(counts, "cores"),
     "tile_steps": lambda counts: _times_steps(counts, "tiles"),

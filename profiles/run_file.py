@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, Problem
+from .placed_file import wrong_placement
 
 FORMAT = 1
 _REMEDY = "make one with: slipway run PROGRAM.slip --data DATA.npz -o run.json"
@@ -63,6 +64,7 @@ def check_run(value: Any, *, where: str) -> dict[str, Any]:
             wrong.append(f"{key}source is missing")
     wrong += _accuracy(value)
     wrong += _optional(value)
+    wrong += wrong_placement(value)
     if wrong:
         *others, last = wrong
         problems = [Problem(text, where) for text in others]

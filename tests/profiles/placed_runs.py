@@ -362,7 +362,7 @@ def _placement(
             "rows": 2,
             "chip_columns": mesh.chip_columns,
         },
-        "limits": LIMITS,
+        "limits": {name: dict(entry) for name, entry in LIMITS.items()},
         "cores": entries,
         "links": [
             {"from": list(start), "to": list(end), "messages": count}

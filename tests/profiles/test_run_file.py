@@ -11,6 +11,7 @@ from slipway.errors import FileError
 from slipway.profiles.report import build_report
 from slipway.profiles.run_file import load_run
 
+from .placed_runs import placed
 from .runs import faces
 
 
@@ -120,3 +121,68 @@ def test_all_wrong_keys_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileError) as caught:
         load_run(written(tmp_path, run))
     assert len(caught.value.problems) == 2
+
+
+def test_reads_a_placed_run(tmp_path: Path) -> None:
+    run = json.loads(json.dumps(placed()))
+    assert load_run(written(tmp_path, run)) == run
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "expected"),
+    [
+        (("placement",), [1], "placement must be a table, is [1]"),
+        (("placement", "target"), None, "placement.target is missing"),
+        (
+            ("placement", "chips_used"),
+            0,
+            "placement.chips_used must be an integer from 1, is 0",
+        ),
+        (("placement", "cores"), [], "placement.cores must be a list of cores"),
+        (("placement", "cores", 1), 3, "placement.cores[1] must be a table, is 3"),
+        (("placement", "cores", 0, "x"), 1.5, "placement.cores[0].x must be an integer"),
+        (("placement", "cores", 0, "used", "neurons"), "x", "used.neurons must be a number"),
+        (
+            ("placement", "cores", 0, "populations", "conv1"),
+            1,
+            "placement.cores hold 109 neurons of conv1, which has 144",
+        ),
+        (("placement", "limits", "neurons", "limit"), None, "limits.neurons.limit must be a"),
+        (("placement", "mesh", "columns"), "x", "placement.mesh.columns must be an integer"),
+        (("placement", "links"), 3, "placement.links must be a list"),
+        (("placement", "links", 0, "to"), [1], "placement.links[0] must have from, to"),
+        (("traffic", "hops"), -1, "traffic.hops must be an integer from 0, is -1"),
+        (("traffic", "sources", "conv1"), 3, "traffic.sources.conv1 must be a table"),
+        (("traffic", "sources", "conv1", "hops"), 0.5, "conv1.hops must be an integer"),
+        (("profile", "samples"), "x", "profile.samples must be an integer"),
+        (("profile", "active_updates", "conv1"), None, "active_updates.conv1 must be an"),
+        (("profile", "arrays", "spikes"), None, "profile.arrays.spikes is missing"),
+        (("profile", "arrays", "spikes", "shape"), [1, 1, 1], "spikes has shape [1, 1, 1]"),
+        (("profile", "arrays", "spikes", "data"), "AAAA", "profile.arrays.spikes is damaged"),
+        (("profile", "arrays", "spikes", "dtype"), "object", "its dtype is 'object'"),
+        (("profile", "rasters"), 3, "profile.rasters must be a table"),
+        (
+            ("profile", "steps"),
+            7,
+            "has shape [3, 8, 7]; [3, 7, 7] are samples, steps and cores",
+        ),
+    ],
+)
+def test_wrong_placement_is_named(
+    tmp_path: Path, keys: tuple[Any, ...], value: Any, expected: str
+) -> None:
+    run = placed()
+    inner: Any = run
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    with pytest.raises(FileError) as caught:
+        load_run(written(tmp_path, run))
+    assert expected in str(caught.value)
+
+
+def test_a_profile_needs_a_placement(tmp_path: Path) -> None:
+    run = placed()
+    del run["placement"]
+    with pytest.raises(FileError, match="profile is there without placement"):
+        load_run(written(tmp_path, run))

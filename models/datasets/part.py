@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -106,7 +108,7 @@ class Part(Generic[T]):
 
         Raises:
             FileError, DataError: items cannot be used.
-            UsageError: the size is not positive.
+            UsageError: the size is not positive, or worker processes cannot do the work.
         """
         if size < 1:
             raise UsageError(f"a batch of {size} items", remedy="at least 1")
@@ -145,6 +147,7 @@ class Part(Generic[T]):
             for keys in tasks:
                 yield _read_all(self.read, keys)
             return
+        _check_picklable(self.read)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
             waiting: deque[Future[tuple[list[Any], list[Problem]]]] = deque()
@@ -155,6 +158,13 @@ class Part(Generic[T]):
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
+            except BrokenProcessPool as error:
+                raise UsageError(
+                    f"a worker process ended before its work was done ({error})",
+                    remedy="start the program below `if __name__ == '__main__'`, give "
+                    "Part.through a function of a module that can be imported, and take fewer "
+                    "workers or smaller batches if memory ran out",
+                ) from error
             finally:
                 for future in waiting:
                     future.cancel()
@@ -233,6 +243,16 @@ def shorten(problems: Sequence[Problem]) -> list[Problem]:
     if len(problems) > len(shown):
         shown.append(Problem(f"{len(problems) - len(shown)} more problems are not shown"))
     return shown
+
+
+def _check_picklable(read: Callable[[Any], Any]) -> None:
+    try:
+        pickle.dumps(read)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise UsageError(
+            f"worker processes cannot be given what reads the items ({error})",
+            remedy="give Part.through a function of a module, no lambda and no inner function",
+        ) from error
 
 
 def _chunks(count: int) -> list[NDArray[np.int64]]:

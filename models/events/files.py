@@ -7,6 +7,7 @@ and leaves the polarity of AEDAT 2 inverted.
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,15 @@ def read_mat(path: Path, size: tuple[int, int] | None = None) -> Recording:
         found: dict[str, NDArray[Any]] = scipy.loadmat(
             path, variable_names=("x", "y", "ts", "p")
         )
-    except (OSError, ValueError, TypeError, NotImplementedError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        NotImplementedError,
+        zlib.error,
+        scipy.matlab.MatReadError,
+    ) as error:
         raise FileError(
             Problem(f"no readable MATLAB file ({error})", str(path), COPY)
         ) from error

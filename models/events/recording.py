@@ -111,6 +111,8 @@ def to_frames(
     """
     if steps < 1:
         raise UsageError(f"{steps} steps", remedy="at least 1")
+    if start is not None and stop is not None and stop <= start:
+        raise UsageError(f"the window ends at {stop} us and begins at {start} us")
     height, width = size or (recording.height, recording.width)
     frames = np.zeros((steps, 2, height, width), np.int16)
     events = recording.events
@@ -125,8 +127,6 @@ def to_frames(
         return frames
     begin = int(t[0]) if start is None else start
     end = int(t[-1]) + 1 if stop is None else stop
-    if end <= begin:
-        raise UsageError(f"the window ends at {end} us and begins at {begin} us")
     if by == "time":
         step = (t - begin) * steps // (end - begin)
     else:

@@ -53,6 +53,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return _plain(rounded(value, digits), digits)
 
 
+def count(value: float | None) -> str:
+    """A count as a headline: from a million on with a prefix."""
+    if value is None or abs(value) < 1e6:
+        return number(value)
+    return quantity(value, "", 3)
+
+
 def percent(value: float | None, digits: int = 3) -> str:
     """A share of one."""
     if value is None or not isfinite(value):

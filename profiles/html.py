@@ -103,6 +103,7 @@ def _command(value: Any) -> str:
 FILTERS: dict[str, Callable[..., str]] = {
     "plain": figures.plain,
     "number": figures.number,
+    "count": figures.count,
     "percent": figures.percent,
     "share": figures.share,
     "accuracy": figures.accuracy,

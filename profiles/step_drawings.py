@@ -177,7 +177,11 @@ def stepwise(recorded: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "step_names": [str(start + 1) for start in starts],
         "step_rows": [
-            {"name": r["name"], "rates": [_mean(r["rates"][s : s + width]) for s in starts]}
+            {
+                "name": r["name"],
+                "mean": _mean(r["rates"]),
+                "rates": [_mean(r["rates"][s : s + width]) for s in starts],
+            }
             for r in rates[:most]
         ],
         "step_note": note.strip(),

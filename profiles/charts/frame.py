@@ -15,6 +15,8 @@ MOST_ROWS = 60
 LETTERS = 30
 # Steps of the colour scale, light to dark: classes h1 to h6 of the style sheet.
 LEVELS = 6
+# Pixels: a letter of an axis, and the narrowest axis.
+_LETTER, _NARROWEST = 6.4, 180
 
 
 def frame(
@@ -149,8 +151,9 @@ def axis(texts: Iterable[Markup]) -> Markup:
 
 
 def axis_text(x: float, words: str) -> Markup:
-    """A label at x per cent, inside the axis at its ends."""
-    anchor = "start" if x < 8 else "end" if x > 92 else "middle"
+    """A label at x per cent, beside it where its middle would leave the axis at an end."""
+    half = 100 * _LETTER * len(words) / 2 / _NARROWEST
+    anchor = "start" if x < half else "end" if x > 100 - half else "middle"
     return Markup('<text x="{}%" y="11" text-anchor="{}">{}</text>').format(
         digits(x), anchor, words
     )

@@ -254,7 +254,7 @@ def _numbers(board: _Board) -> list[Markup]:
     for chip in board.chips:
         x, y = _chip(board, chip)
         found.append(
-            Markup('<text x="{}" y="{}" font-size="{}">chip {}</text>').format(
+            Markup('<text x="{}" y="{}" style="font-size:{}px">chip {}</text>').format(
                 digits(x), digits(y - 0.45 * board.letter), digits(board.letter), chip
             )
         )

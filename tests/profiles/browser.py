@@ -14,6 +14,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +25,14 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ANSWER_SECONDS = 120
+# The browser reads commands at 3 and writes answers at 4, whatever their numbers are here.
+_START = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for number, end in enumerate(ends, start=3):
+    os.dup2(end, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def chromium() -> str | None:
@@ -43,11 +52,10 @@ class Browser:
         self._rest = b""
         ours_in, theirs_out = os.pipe()
         theirs_in, ours_out = os.pipe()
-        # The browser reads commands at 3 and writes answers at 4.
-        shell = f'exec {program} "$@" 3<&{theirs_in} 4>&{theirs_out}'
         self._process = subprocess.Popen(
             [
-                *("sh", "-c", shell, "sh", "--headless", "--no-sandbox", "--disable-gpu"),
+                *(sys.executable, "-c", _START, str(theirs_in), str(theirs_out)),
+                *(program, "--headless", "--no-sandbox", "--disable-gpu"),
                 *("--hide-scrollbars", "--no-first-run", "--disable-extensions"),
                 *("--disable-background-networking", "--disable-dev-shm-usage"),
                 *(f"--user-data-dir={self._home}", "--remote-debugging-pipe"),

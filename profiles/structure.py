@@ -14,7 +14,8 @@ from .tables import Tables
 # Counts are per unit of work and need not be whole; run.json holds integers.
 UNITS = 1000
 
-WORKLOAD = ("steps", "rate", "active", "layers", "projections", "mapping")
+WORKLOAD = ("steps", "rate", "active", "layers", "projections", "counts", "mapping")
+COUNTS = ("syn_ops", "neuron_updates", "active_updates", "spikes", "axon_out", "type")
 LAYER = (
     *("name", "neurons", "copies", "on_chip", "kind", "spikes", "rate", "active"),
     *("neuron_updates", "destination_cores"),
@@ -45,6 +46,8 @@ def run_of(values: Mapping[str, Any], tables: Tables, device: str) -> dict[str, 
     table = dict(values)
     steps = tables.count(table, "workload", "steps", 1)
     tables.known(table, "workload", WORKLOAD)
+    if "counts" in table:
+        _from_counts(tables, table, steps)
     common: dict[str, Any] = {k: table[k] for k in ("rate", "active") if k in table}
     layers = {
         name: _layer(
@@ -64,6 +67,35 @@ def run_of(values: Mapping[str, Any], tables: Tables, device: str) -> dict[str, 
     if "cores" in mapping or "busiest_core" in mapping or "chips" in mapping:
         run |= _placed(tables, mapping, layers, device)
     return run
+
+
+def _from_counts(tables: Tables, table: dict[str, Any], steps: int) -> None:
+    """Put layers in the place of counters: one population that feeds itself."""
+    key = "workload.counts"
+    if "layers" in table or "projections" in table:
+        tables.wrong("workload", "has both counts and layers: give one")
+        return
+    counts = tables.entry(key, table["counts"])
+    tables.known(counts, key, COUNTS)
+    synops, updates = (tables.number(counts, key, k) for k in ("syn_ops", "neuron_updates"))
+    spikes = tables.number(counts, key, "spikes", 0.0)
+    active = tables.number(counts, key, "active_updates", 0.0)
+    for name, value in (("spikes", spikes), ("active_updates", active)):
+        if value > updates:
+            tables.wrong(f"{key}.{name}", f"are {value:g}, more than neuron_updates")
+    form = tables.word(counts, "type", key, choices=TYPES) if "type" in counts else "dense"
+    layer: dict[str, Any] = {
+        **{"name": "network", "neurons": max(1, round(updates / steps))},
+        **{"spikes": spikes, "neuron_updates": max(updates, spikes)},
+    }
+    if "active_updates" in counts and updates:
+        layer["active"] = min(1.0, active / updates)
+    if "axon_out" in counts:
+        messages = tables.number(counts, key, "axon_out")
+        layer["destination_cores"] = messages / spikes if spikes else 0
+    wire = {"source": "network", "target": "network", "type": form, "synapses": 0}
+    table["layers"] = [layer]
+    table["projections"] = [{**wire, "synops": synops}]
 
 
 def _named(tables: Tables, table: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
@@ -93,7 +125,9 @@ def _layer(tables: Tables, entry: dict[str, Any], key: str, steps: int) -> dict[
     tables.known(entry, key, LAYER)
     neurons = tables.count(entry, key, "neurons", 1)
     copies = tables.count(entry, key, "copies", 1) if "copies" in entry else 1
-    updates = neurons * copies * steps
+    updates: float = neurons * copies * steps
+    if "neuron_updates" in entry:
+        updates = tables.number(entry, key, "neuron_updates")
     given = [part for part in ("spikes", "rate") if part in entry]
     spikes = 0.0
     if len(given) > 1:
@@ -110,12 +144,12 @@ def _layer(tables: Tables, entry: dict[str, Any], key: str, steps: int) -> dict[
     else:
         tables.wrong(key, "needs spikes (of all neurons, per unit of work) or rate")
     if spikes > updates:
-        tables.wrong(f"{key}.spikes", f"are {spikes:g}, more than neurons x steps = {updates}")
+        tables.wrong(
+            f"{key}.spikes", f"are {spikes:g}, more than neurons x steps = {updates:g}"
+        )
     active = tables.number(entry, key, "active") if "active" in entry else None
     if active is not None and active > 1:
         tables.wrong(f"{key}.active", f"must be a share from 0 to 1, is {active}")
-    if "neuron_updates" in entry:
-        updates = int(tables.number(entry, key, "neuron_updates"))
     on_chip = entry.get("on_chip", True)
     if not isinstance(on_chip, bool):
         tables.wrong(f"{key}.on_chip", f"must be true or false, is {on_chip!r}")
@@ -189,7 +223,7 @@ def _run(
             continue
         populations[name] = {
             **{"kind": layer["kind"], "neurons": neurons, "spikes": spikes},
-            "neuron_updates": layer["updates"] * UNITS,
+            "neuron_updates": round(layer["updates"] * UNITS),
         }
         if layer["active"] is not None:
             active = round(layer["active"] * layer["updates"] * UNITS)

@@ -30,6 +30,10 @@ def run(
         str, typer.Option(help="cpu; or, for the fast engine, a GPU: cuda, cuda:1.")
     ] = "cpu",
     samples: options.Samples = None,
+    placement: Annotated[
+        Path | None,
+        typer.Option(help="Cores by `slipway place`; else placed by the first samples."),
+    ] = None,
     memory: options.Memory = "1GiB",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the unfinished run kept beside -o.")
@@ -51,6 +55,7 @@ def run(
 
     from ..deploy.data import load_data
     from ..deploy.partial import folder_of, identity_of, open_partial
+    from ..deploy.placed import placed
     from ..deploy.run import run as run_program
     from ..deploy.storage import load_program
     from ..files import write_text
@@ -60,9 +65,12 @@ def run(
     given = load_data(data).first(samples)
     total, partial = given.samples, None
     with desk.progress(f"running {total} samples on {engine}") as move:
-        origin = provenance(program=program, data=data)
+        origin = provenance(program=program, data=data, placement=placement)
+        layout = placed(compiled, given, placement, limit)
+        if layout.unplaced:
+            desk.note(f"counted without cores: {layout.unplaced}")
         if desk.output is not None:
-            identity = identity_of(origin, engine, total)
+            identity = identity_of(origin, engine, total, layout.fingerprint)
             folder, command = folder_of(desk.output), origin["command"]
             partial = open_partial(folder, identity, command, resume=resume)
         if resume and partial:
@@ -82,12 +90,14 @@ def run(
                 progress=lambda count: move(count / total, f"{count}/{total}"),
                 provenance=origin,
                 partial=partial,
+                placement=layout.placement,
+                profile=layout.profile,
             )
         except BaseException:
             if partial and partial.samples:
                 desk.note(f"{partial.samples} of {total} samples are kept: go on with --resume")
             raise
-    facts = done.as_json()
+    facts = {**done.as_json(), "unplaced": layout.unplaced or None}
     if partial and desk.output is not None:
         write_text(desk.output, json_text(facts) + "\n")
         partial.remove()

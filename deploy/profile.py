@@ -65,7 +65,7 @@ def observe(program: Program, data: Data, memory: int) -> Observed | None:
 
     Args:
         program: a `fixed` Program.
-        data: the samples; their values have been checked, or are by the run that follows.
+        data: the samples.
         memory: bytes that this may take.
 
     Raises:
@@ -81,6 +81,7 @@ def observe(program: Program, data: Data, memory: int) -> Observed | None:
     samples = min(SAMPLES, data.samples, memory // max(each, 1))
     if samples < 1:
         return None
+    encoding_of(program, data.first(samples)).check(whole=False)
     with encoding.encoder() as take:
         stimulus, _ = take(samples)
         trace = Engine(program, memory=memory).run(stimulus, record=True)

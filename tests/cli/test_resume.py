@@ -84,6 +84,7 @@ def facts_of(path: Path) -> dict[str, Any]:
     """The result without what may differ: time, and the command."""
     facts: dict[str, Any] = json.loads(path.read_text())
     del facts["seconds"], facts["sample_steps_per_second"], facts["provenance"]["command"]
+    del facts["placement"]["seconds"]
     return facts
 
 

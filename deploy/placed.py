@@ -1,0 +1,80 @@
+"""Which core each neuron lies on, for a run: from a file, or by what the first samples do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CapacityExceeded, UsageError
+from .placement import Placement, load_placement, naive
+from .profile import Observed, Profile, observe, profile_of
+from .program import Program
+from .routes import routes_of
+from .samples import Data
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Placement and profile of a run.
+
+    Attributes:
+        placement: None for a Program in floating point, which no core can hold.
+        profile: the first samples step by step; None where one does not fit into memory.
+        unplaced: why there is no placement; empty where there is one, and of a Program in
+            floating point.
+    """
+
+    placement: Placement | None = None
+    profile: Profile | None = None
+    unplaced: str = ""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Hash of which neuron lies on which core; None without a placement."""
+        if self.placement is None:
+            return None
+        from hashlib import sha256
+
+        digest = sha256(self.placement.target.encode())
+        for name, cores in self.placement.core_of.items():
+            digest.update(name.encode() + b"\0" + np.ascontiguousarray(cores, "<i4").tobytes())
+        return digest.hexdigest()
+
+
+def placed(program: Program, data: Data, path: Path | None, memory: int) -> Layout:
+    """Place a Program by the messages of the first samples, and profile these.
+
+    Args:
+        program: what will run.
+        data: its samples.
+        path: a placement to take as it is; None: make one.
+        memory: bytes of the run; a quarter of them is taken here.
+
+    Raises:
+        UsageError: a placement is given for a Program in floating point.
+        FileError: the placement is of another Program, or unreadable.
+        DataError: the samples do not fit the network.
+    """
+    if program.precision == "float":
+        if path is None:
+            return Layout()
+        raise UsageError(
+            "a Program in floating point lies on no cores",
+            where=str(path),
+            remedy="leave --placement out, or compile without --precision float",
+        )
+    if path is not None:
+        return _profiled(program, load_placement(path), observe(program, data, memory // 4))
+    try:
+        found = observe(program, data, memory // 4)
+        return _profiled(program, naive(program), found)
+    except (CapacityExceeded, UsageError) as error:  # too large, or no compiler of kernels
+        return Layout(unplaced=str(error))
+
+
+def _profiled(program: Program, placement: Placement, found: Observed | None) -> Layout:
+    if found is None:
+        return Layout(placement)
+    return Layout(placement, profile_of(routes_of(program, placement), found))

@@ -17,10 +17,11 @@ PRODUCT = 2**18
 _SPIKES = np.zeros((0, 0, 0), np.uint8)
 
 
-def room(samples: int, rows: int, size: int, kind: Any) -> tuple[Array, Array]:
-    """Bits, and values where messages carry one."""
+def room(samples: int, rows: int, size: int, kind: Any, first: int) -> Messages:
+    """Room for bits, and for values where messages carry one; row 0 is step `first`."""
     bits = np.zeros((samples, rows, -(-size // 64)), np.uint64)
-    return bits, _SPIKES if kind == np.uint8 else np.zeros((samples, rows, size), kind)
+    values = _SPIKES if kind == np.uint8 else np.zeros((samples, rows, size), kind)
+    return Messages(bits, values, np.array([first]))
 
 
 def overrun(synapses: Synapses | None) -> int:
@@ -31,7 +32,7 @@ def overrun(synapses: Synapses | None) -> int:
 
 def rows_of(synapses: Synapses, source: Messages, first: int, stop: int) -> tuple[int, int]:
     """The rows of a source whose messages arrive in the steps from first to stop - 1."""
-    low = first - 1 - synapses.delay - source.first
+    low = first - 1 - synapses.delay - int(source.first[0])
     return max(low, 0), min(low + stop - first, source.bits.shape[1])
 
 
@@ -68,7 +69,7 @@ def multiply(
     """
     assert synapses.matrix is not None
     low, high = rows_of(synapses, source, first, stop)
-    row = low + source.first + 1 + synapses.delay - first
+    row = low + int(source.first[0]) + 1 + synapses.delay - first
     at_once = max(PRODUCT // ((high - low) * max(synapses.matrix.shape)), 1)
     for b in range(0, len(into), at_once):
         part = Messages(

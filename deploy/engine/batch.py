@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,15 @@ import numpy.typing as npt
 
 from ..trace import Stimulus
 from .arrays import multiply, overrun, plain, room, rows_of
+from .binding import GROUP, Binding, Call, Summed, tile
 from .layout import Synapses
-from .messages import Listing, Messages, density, rearrange, take_in
-from .plan import Layer, Plan
-from .population_kernels import Arriving, Neurons, Span, advance, collect
-from .synapse_kernels import no_table
+from .messages import Messages, density, take_in
+from .plan import Component, Layer, Plan
+from .population_kernels import Neurons, drive
+from .synapse_kernels import Table
 
 Array = npt.NDArray[Any]
 
-GROUP = 16
-"""Steps that a tile of neurons goes through before the next tile."""
-TILE = 2048
-"""Neurons of a tile: with their parameters they stay in the first or second cache."""
 DENSE_FROM = 0.5
 """Share of elements that send from which a matrix product is faster than event by event."""
 DENSE_ROWS = 16
@@ -31,8 +29,6 @@ DENSE_GRADED_FROM = 0.25
 SCATTER_BELOW = 6.0
 """Messages that one output of a convolution sees in a step, on the average, below which each
 message is carried to the outputs; above, each output looks for its messages."""
-WINDOWS = ("count", "last", "mean")
-"""What outputs read, in the order of a population's windows."""
 
 
 class Batch:
@@ -46,33 +42,34 @@ class Batch:
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        samples: int,
-        chunk: int,
-        frames: frozenset[str] = frozenset(),
+        self, plan: Plan, samples: int, chunk: int, frames: frozenset[str] = frozenset()
     ) -> None:
         self.plan, self.samples, self.chunk, self.frames = plan, samples, chunk, frames
         self.kernels: dict[str, Counter[str]] = {
             p.name: Counter() for p in plan.program.projections
         }
-        self.rasters = {
-            name: room(samples, plan.history[name] + chunk, size, plan.message_type(name))
-            for name, size in plan.sizes.items()
-            if name not in frames
-        }
-        self.shown: dict[str, Messages] = {}
+        self.messages = {name: self._room(name) for name in plan.sizes}
         self.neurons = {name: self._fresh(layer) for name, layer in plan.layers.items()}
         self.collected: dict[str, Array] = {}
-        self.constant: dict[str, list[tuple[Synapses, Array]]] = {}
-        self.listings: dict[tuple[int, Any], Listing] = {}
-        self.turned: dict[int, tuple[Array, Array]] = {}
-        self.scratch: dict[int, Array] = {}
-        self.nothing = {k: np.zeros((k, 0, 0, 0), plan.number) for k in (1, 2)}
-        self.no_table = no_table(plan.number)
-        self.no_current = np.zeros((0, 0), plan.number)
-        self.first = 1  # the step that the row behind the history holds
+        self.constant = {
+            name: [
+                (s, np.zeros((samples, layer.population.size), plan.number))
+                for s in layer.synapses
+                if s.projection.source in frames
+            ]
+            for name, layer in plan.layers.items()
+        }
+        self.first = np.array([1])  # the step that the row behind the history holds
         self.presented = 0
+        self.binding = Binding(plan, self.messages, self.neurons, self.constant, self.first)
+
+    def _room(self, name: str) -> Messages:
+        """What a source sends, with the history; a frame is one row."""
+        size, kind = self.plan.sizes[name], self.plan.message_type(name)
+        if name in self.frames:
+            return room(self.samples, 1, size, kind, 1)
+        history = self.plan.history[name]
+        return room(self.samples, history + self.chunk, size, kind, 1 - history)
 
     def _fresh(self, layer: Layer) -> Neurons:
         samples, size, number = self.samples, layer.population.size, self.plan.number
@@ -85,51 +82,49 @@ class Batch:
             layer.rows,
             np.zeros(samples, np.int64),
             np.zeros((3, samples if outputs else 0, size), self.plan.wide),
-            np.zeros((len(layer.model.ports), self.tile(layer) + overrun(layer.fused)), number),
-            np.zeros(self.tile(layer) + 64, layer.message),
+            np.zeros(3, np.int64),
+            np.zeros((len(layer.model.ports), tile(layer) + overrun(layer.fused)), number),
+            np.zeros(tile(layer) + 64, layer.message),
         )
 
-    @staticmethod
-    def tile(layer: Layer) -> int:
-        """Neurons of a tile: whole lines of a convolution's output, whole words of bits."""
-        size, fused = layer.population.size, layer.fused
-        if layer.loops or (fused is not None and fused.line == 0):
-            return size
-        unit = int(np.lcm(fused.line if fused is not None else 1, 64))
-        return min(size, max(TILE // unit, 1) * unit)
+    def begin(
+        self, presented: int, windows: Mapping[str, tuple[int, int]], options: Mapping[str, Any]
+    ) -> None:
+        """Before step 1 of new samples.
 
-    def begin(self, presented: int) -> None:
-        """Before step 1 of new samples, which are presented for that many steps."""
-        self.first, self.presented = 1, presented
-        self.constant.clear()
+        Args:
+            presented: steps for which they are presented.
+            windows: population -> first step in which outputs are read, and the last and 1.
+            options: population -> the options of its model.
+        """
+        self.first[0], self.presented = 1, presented
+        self.binding.use(options)
         for served in self.kernels.values():  # of a run that was interrupted, too
             served.clear()
-        for bits, _ in self.rasters.values():
-            bits[:] = 0
-        for neurons in self.neurons.values():
+        for name, messages in self.messages.items():
+            messages.bits[:] = 0
+            if name not in self.frames:
+                messages.first[0] = 1 - self.plan.history[name]
+        for name, neurons in self.neurons.items():
             neurons.windows[:] = 0
+            neurons.limits[:] = (presented, *windows.get(name, (0, 0)))
 
     def show(self, stimulus: Stimulus) -> None:
         """The frames of the samples: what they bring is summed once."""
         for name in self.frames:
-            size, kind = self.plan.sizes[name], self.plan.message_type(name)
-            shown = Messages(*room(self.samples, 1, size, kind), 1)
-            given = plain(stimulus.values[name], kind)[:, None]
-            take_in(given, 0, 1, self.plan.orders[name].moves, 0, shown)
-            self.shown[name] = shown
-            for layer in self.plan.layers.values():
-                for synapses in layer.synapses:
-                    if synapses.projection.source == name:
-                        self._add_constant(layer, synapses, shown)
-
-    def _add_constant(self, layer: Layer, synapses: Synapses, shown: Messages) -> None:
-        sums = np.zeros((self.samples, 1, layer.population.size), self.plan.number)
-        first = 2 + synapses.delay
-        if synapses.taken.size:
-            shown = self._turned(synapses, shown)
-        self.kernels[synapses.projection.name]["frame"] += self.samples
-        self._collect(synapses, shown, sums, first, first + 1, synapses.table)
-        self.constant.setdefault(layer.population.name, []).append((synapses, sums[:, 0]))
+            messages = self.messages[name]
+            given = plain(stimulus.values[name], self.plan.message_type(name))[:, None]
+            take_in(given, 0, 1, self.plan.orders[name].moves, 0, messages)
+        for constants in self.constant.values():
+            for synapses, sums in constants:
+                sums[:] = 0
+                arrives = 2 + synapses.delay
+                self._served(synapses, "frame", 1)
+                summed, into = (synapses, synapses.table), sums[:, None]
+                self._run(
+                    self.binding.collecting(summed, into, np.array([arrives])),
+                    *(arrives, arrives + 1),
+                )
 
     def load(self, stimulus: Stimulus, first: int, stop: int) -> None:
         """The messages of the inputs over time, for the steps first to stop - 1."""
@@ -137,15 +132,14 @@ class Batch:
         for name in self.plan.inputs:
             if name in self.frames:
                 continue
-            history = self.plan.history[name]
-            bits, values = self.rasters[name]
+            history, messages = self.plan.history[name], self.messages[name]
             rows = max(min(stop, self.presented + 1) - first, 0)
-            bits[:, history + rows :] = 0
+            messages.bits[:, history + rows :] = 0
             if rows:
-                given = plain(stimulus.values[name], values.dtype)
+                given = plain(stimulus.values[name], messages.values.dtype)
                 self._take(name, given, first - 1, rows)
 
-    def feed(self, given: dict[str, Array], first: int) -> None:
+    def feed(self, given: Mapping[str, Array], first: int) -> None:
         """The messages (B, 1, n) of all inputs in one step."""
         self._forget(first)
         for name, values in given.items():
@@ -153,195 +147,143 @@ class Batch:
 
     def _take(self, name: str, given: Array, row: int, rows: int) -> None:
         places, history = self.plan.orders[name].moves, self.plan.history[name]
-        take_in(given, row, rows, places, history, self.messages(name))
+        take_in(given, row, rows, places, history, self.messages[name])
 
     def _forget(self, first: int) -> None:
         """Keep of the steps before `first` what delays still need."""
-        passed = first - self.first
-        for name, (bits, values) in self.rasters.items() if passed else ():
+        passed = first - int(self.first[0])
+        for name, messages in self.messages.items() if passed else ():
+            if name in self.frames:
+                continue
             history = self.plan.history[name]
-            for array in (bits, values) if values.size else (bits,):
+            arrays = (messages.bits, messages.values)[: 1 + (messages.values.size > 0)]
+            for array in arrays:
                 for row in range(history):  # row by row: the two ranges may overlap
                     array[:, row] = array[:, row + passed]
-        self.first = first
+            messages.first[0] = first - history
+        self.first[0] = first
 
-    def advance(self, stop: int, window: dict[str, tuple[int, int]], options: Any) -> None:
+    def advance(self, stop: int) -> None:
         """All populations, from the step that `load` began with to stop - 1."""
         for component in self.plan.components:
-            if component.stepwise:
-                for t in range(self.first, stop):
-                    for layer in component.layers:
-                        self._advance(layer, t, t + 1, window, options)
-            else:
-                for layer in component.layers:
-                    self._advance(layer, self.first, stop, window, options)
+            self._advance(component, int(self.first[0]), stop)
 
-    def _advance(self, layer: Layer, first: int, stop: int, window: Any, options: Any) -> None:
-        name, fused = layer.population.name, layer.fused
-        table, source, turns = self.no_table, self.messages(name), self.tile(layer)
-        rest = list(layer.others)
-        if fused is not None and fused.projection.source not in self.frames:
-            source = self._source(fused)
-            if not layer.loops and self._is_dense(fused, source, first, stop):
-                rest.append(fused)
-            else:
-                kind, table = self._table(fused, source, first, stop)
-                self.kernels[fused.projection.name][kind] += self.samples * (stop - first)
-        active = None if table is self.no_table else fused
-        constant, from_step, to_step = self._constant(layer)
-        collected = self._collected(layer, rest, first, stop)
-        opens, closes = window.get(name, (0, 0))
-        span = Span(
-            first,
-            stop,
-            active.delay if active else 0,
-            active.lift if active else 0,
-            active.shift if active else 0,
-            1 if layer.loops else GROUP,
-            turns,
-            from_step,
-            to_step,
-            opens,
-            closes,
-            self._readouts(name),
-            layer.membrane,
-            first == 1,
-        )
-        advance(
-            span,
-            table,
-            source,
-            Arriving(collected, constant),
-            options[name],
-            self.neurons[name],
-            self.messages(name),
-            self._listing(active, source, span.group),
-        )
+    def _advance(self, component: Component, first: int, stop: int) -> None:
+        """All layers of a component, in pieces for which the kernels of a loop are chosen."""
+        brought = [self._bring(layer, component, first, stop) for layer in component.layers]
+        piece = stop - first
+        if any(s.scatter for inside in component.inside.values() for s in inside):
+            piece = max(GROUP, component.block or 1)
+        for begin in range(first, stop, piece):
+            end = min(begin + piece, stop)
+            calls: list[Call] = []
+            for layer, (summed, collected) in zip(component.layers, brought, strict=True):
+                for synapses in component.inside[layer.population.name]:
+                    # Of the messages to come nothing is known: those before must do.
+                    table = self._table(synapses, begin - piece, begin, end - begin)
+                    if synapses is layer.fused:
+                        summed = synapses, table
+                        calls += self.binding.turning(synapses)
+                    else:
+                        into = self._port(layer, synapses)
+                        calls += self.binding.collecting((synapses, table), into, self.first)
+                calls.append(self.binding.advancing(layer, summed, collected))
+            self._run(calls, begin, end, component.block or piece)
 
-    def _readouts(self, name: str) -> int:
-        outputs = self.plan.program.outputs
-        return sum({1 << WINDOWS.index(o.readout) for o in outputs if o.population == name})
+    def _bring(
+        self, layer: Layer, component: Component, first: int, stop: int
+    ) -> tuple[Summed | None, Array | None]:
+        """Sum in all steps what comes from outside a component.
 
-    def messages(self, name: str) -> Messages:
-        """What a source sends, with the history."""
-        return Messages(*self.rasters[name], self.first - self.plan.history[name])
-
-    def _source(self, synapses: Synapses) -> Messages:
-        """What the synapses see, in their order."""
-        source = self.messages(synapses.projection.source)
-        return self._turned(synapses, source) if synapses.taken.size else source
-
-    def _turned(self, synapses: Synapses, source: Messages) -> Messages:
-        key = id(synapses)
-        if key not in self.turned or len(self.turned[key][0][0]) != len(source.bits[0]):
-            self.turned[key] = np.zeros_like(source.bits), np.zeros_like(source.values)
-        target = Messages(*self.turned[key], source.first)
-        rearrange(source, synapses.taken, target)
-        return target
-
-    def _constant(self, layer: Layer) -> tuple[Array, int, int]:
-        """A frame's current that the kernel adds itself, and its steps; the first of them."""
-        constants = self.constant.get(layer.population.name, ())
-        if len(layer.model.ports) == 1 and constants:
-            synapses, sums = constants[0]
-            first = 2 + synapses.delay
-            return sums, first, first + self.presented
-        return self.no_current, 0, 0
-
-    def _collected(self, layer: Layer, rest: list[Synapses], first: int, stop: int) -> Array:
-        """What all other synapses bring, (ports, B, steps, n); 0 steps where there are none."""
-        name, ports, size = layer.population.name, layer.model.ports, layer.population.size
-        constants = self.constant.get(name, [])[1 if len(ports) == 1 else 0 :]
-        rest = [s for s in rest if s.projection.source not in self.frames]
-        if not rest and not constants:
-            return self.nothing[len(ports)]
-        if name not in self.collected:
-            shape = (len(ports), self.samples, self.chunk, size)
-            self.collected[name] = np.zeros(shape, self.plan.number)
-        collected = self.collected[name]
+        Returns:
+            The synapses that are left for the kernel of the neurons, with their table; and
+            where the others are summed, None if there are none.
+        """
+        name, fused, summed = layer.population.name, layer.fused, None
+        inside = component.inside[name]
+        outside = [
+            s
+            for s in layer.synapses
+            if s not in inside and s.projection.source not in self.frames
+        ]
+        dense = [s for s in outside if self._is_dense(s, first, stop)]
+        if fused in outside and fused not in dense:
+            outside.remove(fused)
+            summed = fused, self._table(fused, first, stop, stop - first)
+            self._run(self.binding.turning(fused), first, stop)
+        constants = self.constant[name][1 if len(layer.model.ports) == 1 else 0 :]
+        if not outside and not constants and all(s is fused for s in inside):
+            return summed, None
+        collected = self._collected(layer)
         collected[:, :, : stop - first] = 0
-        for synapses in rest:
-            source = self._source(synapses)
-            into = collected[ports.index(synapses.projection.port)]
-            kernels = self.kernels[synapses.projection.name]
-            if self._is_dense(synapses, source, first, stop):
-                kernels["dense"] += self.samples * (stop - first)
+        for synapses in outside:
+            into = self._port(layer, synapses)
+            if synapses in dense:
+                source = self.messages[synapses.projection.source]
                 multiply(synapses, source, into, first, stop, self.plan.fixed)
+                self._served(synapses, "dense", stop - first)
             else:
-                kind, table = self._table(synapses, source, first, stop)
-                kernels[kind] += self.samples * (stop - first)
-                self._collect(synapses, source, into, first, stop, table)
+                table = self._table(synapses, first, stop, stop - first)
+                calls = self.binding.collecting((synapses, table), into, self.first)
+                self._run(calls, first, stop)
         for synapses, sums in constants:
             low = max(2 + synapses.delay, first)
             high = min(2 + synapses.delay + self.presented, stop)
-            port = ports.index(synapses.projection.port)
-            collected[port, :, max(low - first, 0) : max(high - first, 0)] += sums[:, None]
-        return collected
+            into = self._port(layer, synapses)
+            into[:, max(low - first, 0) : max(high - first, 0)] += sums[:, None]
+        return summed, collected
 
-    def _collect(
-        self,
-        synapses: Synapses,
-        source: Messages,
-        into: Array,
-        first: int,
-        stop: int,
-        table: Any,
-    ) -> None:
-        span = Span(first, stop, synapses.delay, synapses.lift, synapses.shift)
-        size = into.shape[2] + overrun(synapses)
-        if size not in self.scratch:
-            self.scratch[size] = np.zeros(size, self.plan.number)
-        listing = self._listing(synapses, source, 1)
-        collect(
-            span,
-            table,
-            source,
-            synapses.given,
-            into,
-            listing,
-            self.scratch[size],
-        )
+    def _collected(self, layer: Layer) -> Array:
+        """Sums of synapses that are summed apart, (ports, B, chunk, n)."""
+        name = layer.population.name
+        if name not in self.collected:
+            shape = (len(layer.model.ports), self.samples, self.chunk, layer.population.size)
+            self.collected[name] = np.zeros(shape, self.plan.number)
+        return self.collected[name]
 
-    def _table(
-        self, synapses: Synapses, source: Messages, first: int, stop: int
-    ) -> tuple[str, Any]:
-        """Which way around a convolution goes; its name in the run."""
+    def _port(self, layer: Layer, synapses: Synapses) -> Array:
+        """Where among them those of these synapses belong, (B, chunk, n)."""
+        port = layer.model.ports.index(synapses.projection.port)
+        into: Array = self._collected(layer)[port]
+        return into
+
+    @staticmethod
+    def _run(calls: list[Call], first: int, stop: int, at_once: int | None = None) -> None:
+        """Make all calls for some steps, then for the next."""
+        if calls:
+            drive(np.array(calls), first, stop, at_once or stop - first)
+
+    def _table(self, synapses: Synapses, first: int, stop: int, steps: int) -> Table:
+        """Which way around a convolution goes, by the messages that arrive in some steps.
+
+        Args:
+            synapses: any.
+            first: the first of these steps.
+            stop: the last one and 1.
+            steps: for how many it is chosen, for the run's account of its kernels.
+        """
+        kind, table = "event", synapses.table
         if synapses.scatter is not None:
+            source = self.messages[synapses.projection.source]
             low, high = rows_of(synapses, source, first, stop)
             size = self.plan.sizes[synapses.projection.source]
             share = density(source.bits, low, high, size) if low < high else 0.0
+            kind = "gather"
             if share * synapses.window < SCATTER_BELOW:
-                return "scatter", synapses.scatter
-            return "gather", synapses.table
-        return "event", synapses.table
+                kind, table = "scatter", synapses.scatter
+        self._served(synapses, kind, steps)
+        return table
 
-    def _is_dense(self, synapses: Synapses, source: Messages, first: int, stop: int) -> bool:
+    def _served(self, synapses: Synapses, kind: str, steps: int) -> None:
+        self.kernels[synapses.projection.name][kind] += self.samples * steps
+
+    def _is_dense(self, synapses: Synapses, first: int, stop: int) -> bool:
         if synapses.matrix is None:
             return False
+        source = self.messages[synapses.projection.source]
         low, high = rows_of(synapses, source, first, stop)
         if self.samples * (high - low) < DENSE_ROWS:
             return False
         size = self.plan.sizes[synapses.projection.source]
         limit = DENSE_GRADED_FROM if source.values.size else DENSE_FROM
         return bool(density(source.bits, low, high, size) >= limit)
-
-    def _listing(self, synapses: Synapses | None, source: Messages, group: int) -> Listing:
-        """Scratch for what the kernels list; the same for every call with these synapses."""
-        key = id(synapses) if synapses is not None else 0, source.values.dtype
-        found = self.listings.get(key)
-        if found is None or len(found.count) < group:
-            size = source.bits.shape[2] * 64 if synapses is not None else 0
-            kind = source.values.dtype
-            weighted = kind != np.uint8
-            cells = synapses.cells if synapses is not None else 0
-            window = synapses.window if synapses is not None else 0
-            found = self.listings[key] = Listing(
-                np.zeros(group, np.int64),
-                np.zeros((group, size + 64), np.int32),
-                np.zeros((group, size + 64 if weighted else 0), kind),
-                np.zeros((group, cells + 1), np.int32),
-                np.zeros(size // 64 + 1, np.int32),
-                np.zeros(window + 64, np.int32),
-                np.zeros(window + 64 if weighted else 0, kind),
-            )
-        return found

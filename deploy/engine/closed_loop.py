@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DataError
-from .batch import WINDOWS, Batch
+from .batch import Batch
+from .binding import WINDOWS
 from .plan import Plan
 
 Array = npt.NDArray[Any]
@@ -31,7 +32,11 @@ class ClosedLoop:
             for name, spec in plan.inputs.items()
         }
         # One row of options, which is written anew where a step has others.
-        self.options: dict[str, Any] = {}
+        self.rows = {
+            name: np.array([layer.update.options(1)], np.int64).reshape(1, -1)
+            for name, layer in plan.layers.items()
+        }
+        self.options = {n: plan.layers[n].update.kernel(row) for n, row in self.rows.items()}
         self.outputs = {
             o.name: np.zeros((samples, plan.sizes[o.population]), plan.wide)
             for o in plan.program.outputs
@@ -42,7 +47,7 @@ class ClosedLoop:
     def reset(self) -> None:
         """Back to the state before step 1."""
         self.t = 1
-        self.batch.begin(2**62)
+        self.batch.begin(2**62, self.window, self.options)
 
     def step(self, messages: Mapping[str, Array]) -> dict[str, Array]:
         """See `Engine.step`."""
@@ -50,19 +55,12 @@ class ClosedLoop:
             values = np.asarray(messages[name])
             given[:, 0] = values.reshape(self.samples, -1)
         for name, layer in self.plan.layers.items():
-            row = layer.update.options(self.t)
-            if name not in self.options:
-                table = np.array([row], np.int64).reshape(1, -1)
-                self.options[name] = layer.update.kernel(self.t, table)
-            else:
-                table = self.options[name].steps
-                table[0] = row
-                self.options[name] = layer.update.kernel(self.t, table)
+            self.rows[name][0] = layer.update.options(self.t)
         batch = self.batch
         for neurons in batch.neurons.values():
             neurons.windows[:] = 0
         batch.feed(self.given, self.t)
-        batch.advance(self.t + 1, self.window, self.options)
+        batch.advance(self.t + 1)
         for output in self.plan.program.outputs:
             window = batch.neurons[output.population].windows
             first = self.plan.orders[output.population].first

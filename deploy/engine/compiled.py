@@ -13,7 +13,14 @@ from numba import config, njit
 from ...errors import UsageError
 
 SOURCES = (
-    *("compiled.py", "vectors.py", "messages.py", "arithmetic.py", "synapse_kernels.py"),
+    *(
+        "compiled.py",
+        "native.py",
+        "vectors.py",
+        "messages.py",
+        "arithmetic.py",
+        "synapse_kernels.py",
+    ),
     *("neuron_kernels.py", "population_kernels.py", "counting.py", "../neurons/arithmetic.py"),
 )
 INLINE = {"forceinline": True}
@@ -30,8 +37,8 @@ def _stamp() -> str:
     return digest.hexdigest()
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile at the first call and keep the machine code beside the source.
+def compiled(function: Callable[..., Any], **more: bool) -> Any:
+    """Compile when types are known and keep the machine code beside the source.
 
     numba holds kept code for fresh as long as the file of the function itself is unchanged.
     These kernels call functions of other files, so that all of them count here.
@@ -44,11 +51,16 @@ def kernel(function: Callable[..., Any]) -> Any:
             "NUMBA_DISABLE_JIT is set: without its compiler the fast engine cannot run",
             remedy="unset it, or use --engine reference",
         )
-    options = {"nogil": True, "error_model": "numpy", "_nrt": False}
+    options = {"nogil": True, "error_model": "numpy", "_nrt": False, **more}
     try:
-        compiled = njit(cache=True, **options)(function)
+        made = njit(cache=True, **options)(function)
     except RuntimeError:  # no folder can be written: each process compiles anew
         return njit(**options)(function)
-    kept = compiled._cache._cache_file
+    kept = made._cache._cache_file
     kept._source_stamp = (kept._source_stamp, _stamp())
-    return compiled
+    return made
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """A function that Python calls; see `compiled`."""
+    return compiled(function)

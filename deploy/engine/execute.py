@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ class Engine:
         self.plan = Plan(program)
         self._options: tuple[tuple[int, bool], dict[str, Any]] = ((-1, False), {})
         self._fans: dict[str, tuple[Array, Weights]] = {}
-        self._own = threading.local()
+        self._idle: deque[Batch] = deque()
+        self._lock = threading.Lock()
         self._loop: ClosedLoop | None = None
 
     def run(
@@ -203,7 +205,7 @@ class Engine:
                 table = np.array(rows, np.int64).reshape(steps + 1, -1)
                 if record and update.narrow:
                     table[:, 2] = 1  # u is written although it keeps nothing of itself
-                found[name] = update.kernel(0, table)
+                found[name] = update.kernel(table)
             self._options = (steps, record), found
         return self._options[1]
 
@@ -214,14 +216,17 @@ class Engine:
                 self._fans[name] = fan, weights_of(fan, self.plan.orders[name])
         return {name: self._fans[name][1] for name in fans}
 
-    def _prepared(self, samples: int, chunk: int, frames: frozenset[str]) -> Batch:
-        """The arrays of this thread, made again only for another shape."""
-        found: Batch | None = getattr(self._own, "batch", None)
-        wanted = samples, chunk, frames
-        if found is None or (found.samples, found.chunk, found.frames) != wanted:
-            found = Batch(self.plan, samples, chunk, frames)
-            self._own.batch = found
-        return found
+    def _batch(self, samples: int, sizes: Sizes, frames: frozenset[str]) -> Batch:
+        """One that is idle; made anew where none has that shape, in place of another."""
+        wanted = samples, sizes.steps, frames
+        with self._lock:
+            for batch in self._idle:
+                if (batch.samples, batch.chunk, batch.frames) == wanted:
+                    self._idle.remove(batch)
+                    return batch
+            if self._idle:
+                self._idle.popleft()
+        return Batch(self.plan, *wanted)
 
     def _run(
         self,
@@ -233,18 +238,19 @@ class Engine:
     ) -> None:
         """One batch from the first step to the last, into its place in the result."""
         part = stimulus.part(start, start + sizes.samples)
-        frames = _frames(stimulus)
-        batch = self._prepared(part.samples, sizes.steps, frames)
-        batch.begin(part.steps)
+        batch = self._batch(part.samples, sizes, _frames(stimulus))
+        batch.begin(part.steps, result.windows, options)
         batch.show(part)
         for first in range(1, result.steps + 1, sizes.steps):
             stop = min(first + sizes.steps, result.steps + 1)
             batch.load(part, first, stop)
-            batch.advance(stop, result.windows, options)
+            batch.advance(stop)
             if self.counting:
                 result.count(batch, start, first, stop)
             result.record(batch, start, first)
         result.keep(batch, start)
+        with self._lock:
+            self._idle.append(batch)
 
 
 def execute(

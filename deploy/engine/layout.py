@@ -89,7 +89,7 @@ class Synapses:
     """
 
     projection: Projection
-    table: Any
+    table: Table
     delay: int
     lift: int
     shift: int

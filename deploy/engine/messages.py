@@ -12,6 +12,7 @@ import numpy as np
 from numba.extending import overload, register_jitable
 
 from .compiled import INLINE, kernel
+from .native import Routine, restored
 from .vectors import bits_set, copy_block, fill_block, nonzero_bits, trailing_zeros
 
 
@@ -21,12 +22,12 @@ class Messages(NamedTuple):
     Attributes:
         bits: uint64 (B, rows, words); bit k of word w: element 64 w + k sent a message.
         values: (B, rows, n) messages of the states' type; uint8 (0, 0, 0) for spikes.
-        first: the step of row 0.
+        first: int64 (1,), the step of row 0.
     """
 
     bits: Any
     values: Any
-    first: int
+    first: Any
 
 
 class Listing(NamedTuple):
@@ -70,7 +71,7 @@ def _keep(values: Any, k: Any, sent: Any, b: Any, row: Any, element: Any) -> Any
 @register_jitable(forceinline=True)
 def list_messages(source: Any, b: int, step: int, listing: Any, slot: int) -> int:
     """List what sample b's source sent in a step; nothing where there is no such row."""
-    row = step - source.first
+    row = step - source.first[0]
     listing.count[slot] = 0
     if row < 0 or row >= source.bits.shape[1]:
         return 0
@@ -98,7 +99,7 @@ def find_cells(
 ) -> None:
     """Where the messages of each `cell` elements begin; after `list_messages`."""
     words, start, before = (
-        source.bits[b, step - source.first],
+        source.bits[b, step - source.first[0]],
         listing.start[slot],
         listing.before,
     )
@@ -163,20 +164,27 @@ def _put(values: Any, b: Any, row: Any, element: Any, message: Any) -> Any:
     return given
 
 
-@kernel
-def rearrange(source: Any, places: Any, target: Any) -> None:
-    """The same messages with element i at places[i]."""
+@Routine
+def rearrange(place: Any, first: int, stop: int, unused: int) -> None:
+    """The messages that arrive in the steps from first to stop - 1, in another order.
+
+    Of Arguments (delay, source, places, target): element i of the source at places[i] in the
+    target, whose rows are those of the source.
+    """
+    delay, source, places, target = restored(place)
+    low = max(first - 1 - delay - source.first[0], 0)
+    high = min(stop - 1 - delay - source.first[0], source.bits.shape[1])
     for b in range(source.bits.shape[0]):
-        for row in range(source.bits.shape[1]):
+        for row in range(low, high):
             bits = target.bits[b, row]
             bits[:] = 0
             for w in range(bits.size):
                 word = source.bits[b, row, w]
                 while word:
                     element = w * 64 + np.int64(trailing_zeros(word))
-                    place = places[element]
-                    bits[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
-                    move(source.values, target.values, b, row, element, place)
+                    to = places[element]
+                    bits[to >> 6] |= np.uint64(1) << np.uint64(to & 63)
+                    move(source.values, target.values, b, row, element, to)
                     word &= word - np.uint64(1)
 
 

@@ -36,60 +36,52 @@ from .compiled import INLINE
 class CubaLifNarrow(NamedTuple):
     """CubaLif in 32 bits; steps: clear, subtract, whether u is kept.
 
-    A u that keeps nothing of itself need not be written, unless it is recorded. `first` is,
-    here and in the others, the step of row 0 of `steps`.
+    A u that keeps nothing of itself need not be written, unless it is recorded. Row t of
+    `steps` is, here and in the others, for step t, and the last row for all that follow.
     """
 
-    first: int
     steps: Any
 
 
 class CubaLifWide(NamedTuple):
     """CubaLif with any reset and refractory period; steps: clear, subtract, period."""
 
-    first: int
     steps: Any
 
 
 class TernaryLifKernel(NamedTuple):
     """TernaryLif; steps: nothing."""
 
-    first: int
     steps: Any
 
 
 class AdaptiveLifKernel(NamedTuple):
     """AdaptiveLif; steps: nothing."""
 
-    first: int
     steps: Any
 
 
 class SigmaDeltaExact(NamedTuple):
     """SigmaDelta; steps: accumulate, relu, state exponent, input exponent, whether to send."""
 
-    first: int
     steps: Any
 
 
 class SigmaDeltaLossy(NamedTuple):
     """SigmaDelta as stock Lava has it; steps as for the exact one."""
 
-    first: int
     steps: Any
 
 
 class ResonatorKernel(NamedTuple):
     """Resonator; steps: whether a spike resets, state exponent."""
 
-    first: int
     steps: Any
 
 
 class FirstSpikeKernel(NamedTuple):
     """FirstSpike; steps: whether it collects, whether it rises."""
 
-    first: int
     steps: Any
 
 
@@ -114,7 +106,7 @@ def cuba_lif_narrow(
 
     Rows: what u keeps, what v keeps, bias, threshold, v after a spike.
     """
-    whole = options.steps[t - options.first]
+    whole = options.steps[min(t, len(options.steps) - 1)]
     clear, subtract, keeps = whole[0], whole[1], whole[2]
     b, begin, end = place
     u, v = states[0][b, begin:end], states[1][b, begin:end]
@@ -154,7 +146,7 @@ def cuba_lif(
     Rows: as for the narrow one.
     """
     b, begin, end = place
-    whole = options.steps[t - options.first]
+    whole = options.steps[min(t, len(options.steps) - 1)]
     clear, subtract, refractory = whole[0], whole[1], whole[2]
     arriving, clipped = total[0], 0
     for i in range(end - begin):
@@ -239,7 +231,7 @@ def sigma_delta(
     """SigmaDelta, exact. Rows: bias, threshold, ceiling."""
     b, begin, end = place
     (sigma, known), arriving = states, total[0]
-    whole = options.steps[t - options.first]
+    whole = options.steps[min(t, len(options.steps) - 1)]
     accumulate, relu, exponent = whole[0], whole[1], whole[2]
     input_exponent, sends = whole[3], whole[4]
     half = (1 << exponent) >> 1
@@ -268,7 +260,7 @@ def sigma_delta_lossy(
     """SigmaDelta as stock Lava has it. Rows as for the exact one."""
     b, begin, end = place
     (sigma, activation, residue), arriving = states, total[0]
-    whole = options.steps[t - options.first]
+    whole = options.steps[min(t, len(options.steps) - 1)]
     accumulate, relu, exponent = whole[0], whole[1], whole[2]
     input_exponent, sends = whole[3], whole[4]
     for i in range(end - begin):
@@ -294,7 +286,7 @@ def resonator(
     """Resonator. Rows: cosine, sine, threshold, imaginary part after a spike."""
     b, begin, end = place
     (real, imaginary), clipped = states, 0
-    whole = options.steps[t - options.first]
+    whole = options.steps[min(t, len(options.steps) - 1)]
     resets, exponent = whole[0], whole[1]
     for i in range(end - begin):
         n = begin + i
@@ -323,7 +315,7 @@ def first_spike(
     """FirstSpike. Rows: slope, threshold."""
     b, begin, end = place
     (u, v, spiked), arriving, clipped = states, total[0], 0
-    whole = options.steps[t - options.first]
+    whole = options.steps[min(t, len(options.steps) - 1)]
     collects, rises = whole[0], whole[1]
     for i in range(end - begin):
         n = begin + i

@@ -54,8 +54,8 @@ class Layer:
 
     @property
     def loops(self) -> bool:
-        """Whether the fused synapses come from the population itself."""
-        return self.fused is not None and _loops(self.fused)
+        """Whether the fused synapses come from the population itself, in its own order."""
+        return self.fused is not None and _loops(self.fused) and not self.fused.taken.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,15 @@ class Component:
 
     Attributes:
         layers: one, or those of a loop.
-        stepwise: whether all of them take one step before any takes the next; else each goes
-            through all steps of a chunk in one call.
+        inside: population -> the synapses into it that come from one of them.
+        block: steps that all of them take before any takes the next: as many as the fastest
+            of these synapses needs; None: each takes all steps at once, its own messages
+            included, which it sums step by step.
     """
 
     layers: tuple[Layer, ...]
-    stepwise: bool
+    inside: Mapping[str, tuple[Synapses, ...]]
+    block: int | None
 
 
 class Plan:
@@ -130,9 +133,19 @@ class Plan:
 
     def _component(self, names: Sequence[str]) -> Component:
         layers = tuple(self.layers[name] for name in names)
-        among = [s for layer in layers for s in layer.others if s.projection.source in names]
-        turned = any(layer.loops and layer.fused.taken.size for layer in layers if layer.fused)
-        return Component(layers, len(layers) > 1 or bool(among) or turned)
+        inside = {
+            layer.population.name: tuple(
+                s for s in layer.synapses if s.projection.source in names
+            )
+            for layer in layers
+        }
+        apart = (
+            1 + s.delay
+            for layer in layers
+            for s in inside[layer.population.name]
+            if not (layer.loops and s is layer.fused)
+        )
+        return Component(layers, inside, min(apart, default=None))
 
     def message_type(self, name: str) -> Any:
         """Type of a source's messages: uint8 for spikes, for which no values are kept."""

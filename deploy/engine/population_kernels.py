@@ -1,7 +1,8 @@
-"""The two kernels that a run consists of: collect what arrives, and advance a population.
+"""What a run consists of: collect what arrives, advance a population, and drive through steps.
 
-Both go through a batch of samples and a range of steps without the interpreter. A tile of
-neurons stays in the cache while it goes through a group of steps.
+The first two go through a batch of samples and a range of steps without the interpreter, the
+last through all populations of a loop. A tile of neurons stays in the cache while it goes
+through a group of steps.
 """
 
 from __future__ import annotations
@@ -13,41 +14,46 @@ from numba.extending import overload, register_jitable
 
 from .compiled import INLINE, kernel
 from .messages import write
+from .native import Routine, call, restored
 from .neuron_kernels import update
-from .synapse_kernels import accumulate, prepare
 from .vectors import nonzero_bits
 
 
-class Span(NamedTuple):
-    """Which steps, and how messages get to them.
+class Calls(NamedTuple):
+    """The synapses of one projection, see synapse_kernels.py: addresses; place 0: none.
 
     Attributes:
-        first, stop: the steps from first to stop - 1.
+        prepare: lists the messages of a step.
+        accumulate: sums what they bring.
+        place: of the arguments of both.
+    """
+
+    prepare: int = 0
+    accumulate: int = 0
+    place: int = 0
+
+
+class Span(NamedTuple):
+    """How messages get to a population, and how it goes through the steps.
+
+    Attributes:
         delay: steps beyond the one that every projection takes.
         lift, shift: bits that a sum is shifted to the left, then to the right.
         group: steps that a tile goes through before the next tile.
         tile: neurons of a tile; a multiple of 64 unless it holds all.
-        constant_first, constant_stop: the steps in which the constant current arrives.
-        window_first, window_stop: the steps in which outputs are read.
+        constant: the step in which the constant current begins to arrive.
         readouts: sum of 1 (count messages), 2 (last membrane), 4 (sum of the membrane).
         membrane: which state an output reads.
-        fresh: whether the samples begin with the first of these steps.
     """
 
-    first: int
-    stop: int
     delay: int = 0
     lift: int = 0
     shift: int = 0
     group: int = 1
     tile: int = 1
-    constant_first: int = 0
-    constant_stop: int = 0
-    window_first: int = 0
-    window_stop: int = 0
+    constant: int = 0
     readouts: int = 0
     membrane: int = 0
-    fresh: bool = False
 
 
 class Arriving(NamedTuple):
@@ -55,11 +61,13 @@ class Arriving(NamedTuple):
 
     Attributes:
         collected: (ports, B, steps, n) or with 0 steps: none.
-        constant: (B, n), the same in many steps; (0, 0): none.
+        constant: (B, n), the same in all steps of a presentation; (0, 0): none.
+        first: int64 (1,), the first of the collected steps.
     """
 
     collected: Any
     constant: Any
+    first: Any
 
 
 class Neurons(NamedTuple):
@@ -71,6 +79,8 @@ class Neurons(NamedTuple):
         rows: (k, n) parameters, see packing.py.
         saturated: int64 (B,), states that stood at the limit of 24 bits.
         windows: (3, B, n), what the outputs read: count, last, mean; (3, 0, 0): no output.
+        limits: int64 (3,): steps of the presentation; first step in which outputs are read,
+            and the step behind the last.
         total: (ports, tile + 64), scratch.
         sent: (tile + 64,), scratch: the messages of a tile.
     """
@@ -80,51 +90,55 @@ class Neurons(NamedTuple):
     rows: Any
     saturated: Any
     windows: Any
+    limits: Any
     total: Any
     sent: Any
 
 
 @kernel
-def advance(
-    span: Span,
-    table: Any,
-    source: Any,
-    arriving: Any,
-    options: Any,
-    neurons: Any,
-    target: Any,
-    listing: Any,
-) -> None:
-    """Take a population through the steps: sum what arrives, update, send.
+def drive(calls: Any, first: int, stop: int, at_once: int) -> None:
+    """Call routines one after the other for some steps at once, then for the next steps.
 
     Args:
-        span: which steps.
-        table: the synapses of one projection into port 0, or none.
-        source: Messages of its source; those of the population itself for a loop, which
-            needs groups of one step and one tile.
-        arriving: what other projections bring.
-        options: of the model, see neuron_kernels.py.
-        neurons: their states.
-        target: Messages to be written, rows for all steps.
-        listing: scratch.
+        calls: int64 (k, 2), address and place of each.
+        first: first step.
+        stop: last step and 1.
+        at_once: steps.
     """
+    for t in range(first, stop, at_once):
+        for k in range(calls.shape[0]):
+            call(calls[k, 0], calls[k, 1], t, min(t + at_once, stop), 0)
+
+
+@Routine
+def advance(place: Any, first: int, stop: int, unused: int) -> None:
+    """Take a population through the steps: sum what arrives, update, send.
+
+    Of Arguments (span, calls, arriving, options, neurons, target): the synapses summed here
+    may come from the population itself, which needs groups of one step and one tile; options
+    are those of the model, see neuron_kernels.py; target has rows for all steps.
+    """
+    span, calls, arriving, options, neurons, target = restored(place)
     samples, size = neurons.states[0].shape
     for b in range(samples):
         clipped = 0
-        if span.fresh:
+        if first == 1:
             neurons.saturated[b] = 0
-        for first in range(span.first, span.stop, span.group):
-            stop = min(first + span.group, span.stop)
-            for t in range(first, stop):
-                prepare(table, source, b, t - 1 - span.delay, listing, t - first)
+        for begins in range(first, stop, span.group):
+            ends = min(begins + span.group, stop)
+            if calls.place:
+                for t in range(begins, ends):
+                    step = t - 1 - span.delay
+                    call(calls.prepare, calls.place, b, step, t - begins)
             for begin in range(0, size, span.tile):
                 end = min(begin + span.tile, size)
-                if span.fresh and first == span.first:
+                if begins == 1:
                     restart(neurons, b, begin, end)
-                for t in range(first, stop):
-                    lift = arrive(
-                        span, table, arriving, neurons, listing, b, t, first, begin, end
-                    )
+                for t in range(begins, ends):
+                    neurons.total[0, :] = 0
+                    if calls.place:
+                        call(calls.accumulate, calls.place, t - begins, begin, end)
+                    lift = arrive(span, arriving, neurons, b, t, begin, end)
                     clipped += update(
                         options,
                         t,
@@ -140,35 +154,22 @@ def advance(
 
 
 @register_jitable(forceinline=True)
-def arrive(
-    span: Any,
-    table: Any,
-    arriving: Any,
-    neurons: Any,
-    listing: Any,
-    b: int,
-    t: int,
-    first: int,
-    begin: int,
-    end: int,
-) -> Any:
-    """Sum up all currents of one step and tile; by how many bits they still must be lifted."""
-    total = neurons.total[0]
-    total[:] = 0
-    accumulate(table, listing, t - first, begin, end, total)
+def arrive(span: Any, arriving: Any, neurons: Any, b: int, t: int, begin: int, end: int) -> Any:
+    """Add up all currents of one step and tile; by how many bits they still must be lifted."""
     alone = not arriving.collected.shape[2] and not arriving.constant.size
     if alone and not span.shift:
         return span.lift
+    total = neurons.total[0]
     if span.lift or span.shift:
         shifted(total, end - begin, span.lift, span.shift)
-    if span.constant_first <= t < span.constant_stop:
+    if arriving.constant.size and 0 <= t - span.constant < neurons.limits[0]:
         constant = arriving.constant[b, begin:end]
         for i in range(end - begin):
             total[i] += constant[i]
     if arriving.collected.shape[2]:
         for port in range(neurons.total.shape[0]):
             total = neurons.total[port]
-            collected = arriving.collected[port, b, t - span.first, begin:end]
+            collected = arriving.collected[port, b, t - arriving.first[0], begin:end]
             if port:
                 total[:] = 0
             for i in range(end - begin):
@@ -207,13 +208,13 @@ def restart(neurons: Any, b: int, begin: int, end: int) -> None:
 @register_jitable(forceinline=True)
 def send(span: Any, neurons: Any, target: Any, b: int, t: int, begin: int, end: int) -> None:
     """Write the messages of a tile, and read what outputs read."""
-    sent, size, row = neurons.sent, end - begin, t - target.first
+    sent, size, row = neurons.sent, end - begin, t - target.first[0]
     for i in range(size, size + 64):
         sent[i] = 0
     for w in range((size + 63) // 64):
         target.bits[b, row, begin // 64 + w] = nonzero_bits(sent, w * 64)
     write(target.values, b, row, begin, size, sent)
-    if span.readouts and span.window_first <= t < span.window_stop:
+    if span.readouts and neurons.limits[1] <= t < neurons.limits[2]:
         if span.readouts & 1:
             for i in range(size):
                 neurons.windows[0, b, begin + i] += sent[i]
@@ -226,32 +227,27 @@ def send(span: Any, neurons: Any, target: Any, b: int, t: int, begin: int, end: 
                 neurons.windows[2, b, i] += membrane[b, i]
 
 
-@kernel
-def collect(
-    span: Span, table: Any, source: Any, places: Any, into: Any, listing: Any, total: Any
-) -> None:
-    """Add what one projection brings to into[b, t - first, ...] for all steps of the span.
+@Routine
+def collect(place: Any, first: int, stop: int, unused: int) -> None:
+    """Add what one projection brings to into[b, t - origin[0], ...] for all steps.
 
-    Args:
-        span: which steps, delay, lift and shift; group must be 1.
-        table: the synapses.
-        source: Messages of their source.
-        listing: scratch.
-        places: int32 (n_out,), where the projection's outputs stand in `into`; (0,): as is.
-        into: (B, steps, n_out).
-        total: (n_out + 64,), scratch.
+    Of Arguments (span, calls, count, places, into, origin, total): span holds delay, lift and
+    shift; count[0] is how many messages were listed; places int32 (n_out,) is where the
+    projection's outputs stand in `into`, (0,): as is; into (B, steps, n_out); total is what
+    the synapses are summed into.
     """
+    span, calls, count, places, into, origin, total = restored(place)
     samples, _, size = into.shape
     for b in range(samples):
-        for t in range(span.first, span.stop):
-            step = t - 1 - span.delay
-            if prepare(table, source, b, step, listing, 0) == 0:
+        for t in range(first, stop):
+            call(calls.prepare, calls.place, b, t - 1 - span.delay, 0)
+            if count[0] == 0:
                 continue
             total[:] = 0
-            accumulate(table, listing, 0, 0, size, total)
+            call(calls.accumulate, calls.place, 0, 0, size)
             if span.lift or span.shift:
                 shifted(total, size, span.lift, span.shift)
-            target = into[b, t - span.first]
+            target = into[b, t - origin[0]]
             if places.size:
                 for i in range(size):
                     target[places[i]] += total[i]

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from ..reference import message_type
 from ..trace import Raster, Stimulus, Trace
 from .arrays import unpacked
-from .batch import WINDOWS, Batch
+from .batch import Batch
+from .binding import WINDOWS
 from .counting import Elements, Weights, tally
 from .plan import Plan
 
@@ -82,7 +83,7 @@ class Result:
         part = slice(start, start + batch.samples)
         for name, raster in self.rasters.items():
             first, history = self.plan.orders[name].first, self.plan.history[name]
-            sent = unpacked(batch.messages(name), history, history + 1, self.plan.sizes[name])
+            sent = unpacked(batch.messages[name], history, history + 1, self.plan.sizes[name])
             raster.s[part, t - 1] = sent[:, 0, first]
             states = batch.neurons[name].states
             for kept, values in zip(raster.states.values(), states, strict=True):
@@ -93,11 +94,12 @@ class Result:
         if not hasattr(self.own, "elements"):
             self.own.elements = {n: Elements(each) for n, each in self.weights.items()}
             self.elements.append(self.own.elements)
-        for name, (bits, _) in batch.rasters.items():
-            history = self.plan.history[name]
-            self._count(name, bits, history, history + stop - first, start)
-        for name, shown in batch.shown.items() if first == 1 else ():
-            self._count(name, shown.bits, 0, 1, start)
+        for name, messages in batch.messages.items():
+            if name not in batch.frames:
+                history = self.plan.history[name]
+                self._count(name, messages.bits, history, history + stop - first, start)
+            elif first == 1:
+                self._count(name, messages.bits, 0, 1, start)
 
     def _count(self, name: str, bits: Array, first: int, last: int, start: int) -> None:
         """Add some rows of a source's bits to its counts."""
@@ -156,4 +158,5 @@ class Result:
         counted = np.zeros(self.plan.sizes[name], np.int64)
         for elements in self.elements:
             counted += elements[name].total()[: len(counted)]
-        return counted[self.plan.orders[name].first]
+        found: Array = counted[self.plan.orders[name].first]
+        return found

@@ -1,11 +1,11 @@
 """The synapses' loops: the listed messages of one step, summed into the neurons of a tile.
 
-All forms of synapses share one type of table, so that one compiled kernel serves them all:
+Routines of Arguments ``(table, source, listing, total)``:
 
-    prepare(table, source, b, step, listing, slot)
-    accumulate(table, listing, slot, first, last, total)
+    prepare(place, b, step, slot)
+    dense, sparse, gather, scatter (place, slot, first, last)
 
-The first lists the messages of a step, the second adds to total[0: last - first] what they
+The first lists the messages of a step, the others add to total[0: last - first] what they
 bring to the neurons first to last - 1, before any shift. Messages that are zero cost nothing:
 the work follows the spikes.
 """
@@ -15,14 +15,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba.extending import overload, register_jitable
 
 from .compiled import INLINE
 from .messages import append, end_list, find_cells, list_messages
+from .native import Routine, restored
 from .vectors import ROWS_AT_ONCE, add_row, add_rows_16, add_rows_32, add_rows_64
 
-NOTHING, DENSE, SPARSE, GATHER, SCATTER = range(5)
+DENSE, SPARSE, GATHER, SCATTER = range(4)
 """Kinds of tables."""
 
 
@@ -30,9 +30,7 @@ class Table(NamedTuple):
     """Synapses of one projection; what a kind does not need is empty.
 
     Attributes:
-        kind: NOTHING: what arrives was collected before.
-
-            DENSE: row i of the weights is what a message of element i adds.
+        kind: DENSE: row i of the weights is what a message of element i adds.
 
             SPARSE: the synapses of element i lie from start[i] to start[i + 1] - 1.
 
@@ -73,17 +71,10 @@ GEOMETRY = (
 )
 
 
-def no_table(number: npt.DTypeLike) -> Table:
-    """A table without synapses, of the type of those whose sums are of that type."""
-    weight = np.int8 if np.dtype(number).kind == "i" else number
-    return Table(NOTHING, np.zeros((0, 0), weight))
-
-
-@register_jitable(forceinline=True)
-def prepare(table: Any, source: Any, b: int, step: int, listing: Any, slot: int) -> Any:
-    """List the messages of a step as these synapses need them; how many there are."""
-    if table.kind == NOTHING:
-        return 0
+@Routine
+def prepare(place: Any, b: int, step: int, slot: int) -> None:
+    """List the messages of a step as these synapses need them."""
+    table, source, listing, _ = restored(place)
     count = list_messages(source, b, step, listing, slot)
     if count and table.kind >= GATHER:
         g = table.geometry
@@ -91,22 +82,6 @@ def prepare(table: Any, source: Any, b: int, step: int, listing: Any, slot: int)
         if table.kind == SCATTER:
             cell, cells = g[0] * g[2], g[1]
         find_cells(source, b, step, listing, slot, cell, cells + 1)
-    return count
-
-
-@register_jitable(forceinline=True)
-def accumulate(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
-    """Sum what the listed messages bring, see the module."""
-    if table.kind == NOTHING or listing.count[slot] == 0:
-        return
-    if table.kind == DENSE:
-        _dense(table, listing, slot, first, last, total)
-    elif table.kind == SPARSE:
-        _sparse(table, listing, slot, first, last, total)
-    elif table.kind == GATHER:
-        _gather(table, listing, slot, first, last, total)
-    else:
-        _scatter(table, listing, slot, first, last, total)
 
 
 @register_jitable(forceinline=True)
@@ -138,15 +113,19 @@ def sum_rows(
             o += 16
 
 
-@register_jitable
-def _dense(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
+@Routine
+def dense(place: Any, slot: int, first: int, last: int) -> None:
+    """Rows of the table, one for each message."""
+    table, _, listing, total = restored(place)
     columns = min(last, table.weight.shape[1]) - first
     where, values = listing.where[slot], listing.values[slot]
     sum_rows(table.weight, where, values, listing.count[slot], first, columns, total, 0)
 
 
-@register_jitable
-def _sparse(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
+@Routine
+def sparse(place: Any, slot: int, first: int, last: int) -> None:
+    """The synapses of each message, one after the other."""
+    table, _, listing, total = restored(place)
     where, values = listing.where[slot], listing.values[slot]
     start, row, weight = table.start, table.row, table.weight[0]
     for k in range(listing.count[slot]):
@@ -156,9 +135,12 @@ def _sparse(table: Any, listing: Any, slot: int, first: int, last: int, total: A
             total[row[synapse] - first] += weight[synapse] * message
 
 
-@register_jitable
-def _gather(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
+@Routine
+def gather(place: Any, slot: int, first: int, last: int) -> None:
     """For each output position, the messages in its window in one list; then their rows."""
+    table, _, listing, total = restored(place)
+    if listing.count[slot] == 0:
+        return
     g = table.geometry
     channels, height, width, groups, outs, out_width = g[0], g[1], g[2], g[3], g[4], g[5]
     rows, columns, down, right, above, left = g[6], g[7], g[8], g[9], g[10], g[11]
@@ -209,9 +191,12 @@ def _gather(table: Any, listing: Any, slot: int, first: int, last: int, total: A
                 )
 
 
-@register_jitable
-def _scatter(table: Any, listing: Any, slot: int, first: int, last: int, total: Any) -> None:
+@Routine
+def scatter(place: Any, slot: int, first: int, last: int) -> None:
     """Each message to the outputs of all lines that see it."""
+    table, _, listing, total = restored(place)
+    if listing.count[slot] == 0:
+        return
     g = table.geometry
     channels, height, width, outs, out_width, rows = g[0], g[1], g[2], g[4], g[5], g[6]
     down, above, apart, length = g[8], g[10], g[12], table.weight.shape[1]
@@ -247,3 +232,7 @@ def _message_of(values: Any, k: Any, total: Any) -> Any:
         one = total.dtype(1)
         return lambda values, k, total: one
     return lambda values, k, total: values[k]
+
+
+ACCUMULATE = {DENSE: dense, SPARSE: sparse, GATHER: gather, SCATTER: scatter}
+"""Kind of table -> what sums it."""

@@ -62,8 +62,20 @@ class Bounds:
         return self.reach.proven_steps
 
 
-def message_range(program: Program, name: str, ahead: tuple[str, ...] = ()) -> tuple[int, int]:
+Ranges = dict[str, tuple[int, int]]
+"""Ranges of graded messages that are known: else each path of a residual network is walked."""
+
+
+def message_range(
+    program: Program, name: str, ahead: tuple[str, ...] = (), known: Ranges | None = None
+) -> tuple[int, int]:
     """(lowest, highest) message of that input or population.
+
+    Args:
+        program: in integers.
+        name: of an input or population.
+        ahead: populations whose bounds are being computed from this one.
+        known: ranges of this Program; what is found is added.
 
     Raises:
         UnsupportedNode: graded messages that run in a loop.
@@ -82,8 +94,12 @@ def message_range(program: Program, name: str, ahead: tuple[str, ...] = ()) -> t
             where=f"population {name}",
             remedy="use spiking neurons in recurrent layers",
         )
-    steps = program.run_steps(program.steps)
-    return population_bounds(program, source, steps, ahead=(*ahead, name)).reach.message
+    known = {} if known is None else known
+    if name not in known:
+        steps, ahead = program.run_steps(program.steps), (*ahead, name)
+        bounds = population_bounds(program, source, steps, ahead=ahead, known=known)
+        known[name] = bounds.reach.message
+    return known[name]
 
 
 def sum_range(program: Program, name: str, steps: int, one: tuple[int, int]) -> tuple[int, int]:
@@ -130,6 +146,7 @@ def population_bounds(
     *,
     quiet: bool = False,
     ahead: tuple[str, ...] = (),
+    known: Ranges | None = None,
 ) -> Bounds:
     """Bounds of a population of a `fixed` Program that runs for that many steps.
 
@@ -140,17 +157,19 @@ def population_bounds(
         quiet: it is known that nothing spikes before the first input has arrived, so that no
             current reaches a population before its onset.
         ahead: populations whose bounds are being computed from this one.
+        known: message ranges of this Program; what is found is added.
     """
     parts: list[Part] = []
+    known = {} if known is None else known
     accumulator = 0
     incoming = program.into(population.name)
     for projection in incoming:
-        edges = message_range(program, projection.source, ahead)
+        edges = message_range(program, projection.source, ahead, known)
         for _, synapse in _bins(projection):
             bottom, top = synapse_range(synapse, *edges)
             accumulator = max(accumulator, int(top.max(initial=0)), -int(bottom.min(initial=0)))
     for projection in together(incoming):
-        low, high = message_range(program, projection.source, ahead)
+        low, high = message_range(program, projection.source, ahead, known)
         sums = sum_range(program, projection.source, steps, (low, high))
         first, last = _sends(program, projection.source, steps, quiet)
         for own, synapse in _bins(projection):

@@ -107,7 +107,7 @@ class Seen(nn.Module):
         x = self._event(x.flatten(0, 1), self.conv2_f2, 2, 1)
         x = walk(self.lif2, x.view(steps, samples, *x.shape[1:]))
         x = self._event(x.flatten(0, 1), self.conv3_f2, 4, 1)
-        return walk(self.lif3, x.view(steps, samples, -1))
+        return walk(self.lif3, x.reshape(steps, samples, -1))
 
     def _event(self, x: Tensor, conv: nn.Conv2d, stride: int, padding: int) -> Tensor:
         if self.detach:

@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 def parts_usage(
     program: Program, target: Target, population: str, index: Array, parts: int
 ) -> dict[str, Array]:
-    """Resource -> int64 (parts,), but for what leaves the neurons.
+    """Resource -> int64 (parts,), but for what leaves the neurons; input axons always.
 
     Args:
         program: what is placed.
@@ -53,15 +53,14 @@ def parts_usage(
             longest = np.maximum(longest, stored.longest)
             if len(together) == 1:
                 axons += stored.axons
-        if len(together) > 1 and "input_axons" in target.core:
+        if len(together) > 1:
             axons += _distinct_axons(program, together, index, parts)
-    used = {
+    return {
         "neurons": held * compartments(program.population(population), target),
         "synaptic_memory": memory // target.memory.unit_bits,
         "axon_words": longest // 64,
         "input_axons": axons,
     }
-    return {name: used[name] for name in target.core if name in used}
 
 
 def _distinct_axons(

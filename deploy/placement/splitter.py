@@ -208,7 +208,9 @@ def _excess(program: Program, target: Target, population: str, inside: Array) ->
 
 def _worst(target: Target, used: dict[str, Array]) -> float:
     """The largest share of a limit."""
-    return max(float(amounts.max()) / target.capacity(name) for name, amounts in used.items())
+    return max(
+        float(used[name].max()) / target.capacity(name) for name in used if name in target.core
+    )
 
 
 def _too_large(program: Program, target: Target, population: str) -> Problem:
@@ -216,7 +218,8 @@ def _too_large(program: Program, target: Target, population: str) -> Problem:
     size = program.population(population).size
     index = np.arange(size, dtype=np.int32)
     used = parts_usage(program, target, population, index, size)
-    worst = max(used, key=lambda name: float(used[name].max()) / target.capacity(name))
+    named = [name for name in used if name in target.core]
+    worst = max(named, key=lambda name: float(used[name].max()) / target.capacity(name))
     problem = _problem(target, worst, int(used[worst].max()), population)
     return Problem(
         f"a single neuron does not fit: {problem.what}", problem.where, problem.remedy

@@ -1,0 +1,322 @@
+"""Ways to cut a population into parts: an order of its neurons, cut into ranges.
+
+An image is cut into groups of channels and bands of columns; each is walked row by row, up and
+down in turn, so that every range is one piece of the image.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..program import Program
+from ..synapses.conv2d import Conv2d
+from ..targets import Target
+from .order import image_shape, storage_order
+from .parts import parts_usage
+from .tiles import Axis, axis, tile_usage
+from .usage import compartments
+
+Array = npt.NDArray[Any]
+
+PROBES = 3
+"""Parts of a convolution that are measured for all of them."""
+KEPT = 4
+"""Cuts of a population that are measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One way to cut a population.
+
+    Attributes:
+        order: flat indices of the neurons, in the order in which they are cut.
+        grain: neurons that stay together: one position of a group of channels.
+        groups, bands: of channels and columns, that parts keep to where there are enough.
+        most: neurons that a part may have.
+        fewest: parts that it needs at least.
+        axons: source elements that a part sees, with that many parts.
+        fill: the largest share of a limit that a part then takes.
+    """
+
+    order: Array
+    grain: int
+    groups: int
+    bands: Array
+    most: int
+    fewest: int = 1
+    axons: float = 0.0
+    fill: float = 0.0
+
+    def whole(self, load: Array, parts: int) -> Array:
+        """Part of each neuron, int32, in that many parts of about equal load."""
+        ends = self._blocks(parts)
+        each = load[self.order].reshape(-1, self.grain).sum(axis=1)
+        total = np.add.reduceat(each, np.concatenate(([0], ends[:-1])))
+        shares = apportion(total, np.diff(ends, prepend=0), parts, self.most // self.grain)
+        pieces, first, begin = [], 0, 0
+        for end, share in zip(ends.tolist(), shares.tolist(), strict=True):
+            pieces.append(first + ranges(each[begin:end], np.ones(share), self._limit(share)))
+            first, begin = first + share, end
+        return self._spread(np.concatenate(pieces))
+
+    def within(self, load: Array, start: float, stop: float) -> Array:
+        """The same where the population lies from `start` to `stop` on a line of cores.
+
+        Part i gets what lies between i and i + 1.
+        """
+        first, last = int(np.floor(start + 1e-9)), int(np.ceil(stop - 1e-9))
+        edges = np.clip(np.arange(first, max(last, first + 1) + 1), start, stop)
+        each = load[self.order].reshape(-1, self.grain).sum(axis=1)
+        widths = np.maximum(np.diff(edges), 1e-9)
+        limit = np.ceil(self.most // self.grain * widths).astype(np.int64)
+        return self._spread(first + ranges(each, widths, limit))
+
+    def _blocks(self, parts: int) -> Array:
+        """Where the blocks that parts keep to end, in grains."""
+        grains = self.order.size // self.grain
+        per_group = grains // self.groups
+        if parts >= self.groups * self.bands.size:
+            inside = np.cumsum(self.bands) * (per_group // int(self.bands.sum()))
+            starts = np.arange(self.groups)[:, None] * per_group
+            return np.asarray((starts + inside[None, :]).reshape(-1))
+        if parts >= self.groups:
+            return np.arange(1, self.groups + 1) * per_group
+        return np.array([grains])
+
+    def _limit(self, parts: int) -> Array:
+        return np.full(parts, self.most // self.grain, np.int64)
+
+    def _spread(self, part: Array) -> Array:
+        result = np.empty(self.order.size, np.int32)
+        result[self.order] = np.repeat(part, self.grain)
+        return result
+
+
+def apportion(load: Array, size: Array, parts: int, most: int) -> Array:
+    """How many parts each block gets, at least one: as few as hold it, then by load."""
+    shares = np.maximum(1, -(-size // max(most, 1)))
+    heap = [
+        (-float(total) / int(n), i)
+        for i, (total, n) in enumerate(zip(load, shares, strict=True))
+    ]
+    heapq.heapify(heap)
+    for _ in range(parts - int(shares.sum())):
+        _, i = heap[0]
+        shares[i] += 1
+        heapq.heapreplace(heap, (-float(load[i]) / int(shares[i]), i))
+    while shares.sum() > parts:  # too few parts: what does not fit is seen by the caller
+        shares[int(np.argmax(shares))] -= 1
+    return np.asarray(shares)
+
+
+def ranges(load: Array, widths: Array, limit: Array) -> Array:
+    """Number of the range of each item: loads in proportion to the widths, sizes limited.
+
+    Args:
+        load: of each item.
+        widths: of each range.
+        limit: items of each range; where all of them cannot hold all items, the last has more.
+    """
+    ends = np.cumsum(load)
+    room_behind = np.cumsum(limit[::-1])[::-1]
+    width_left = np.cumsum(widths[::-1])[::-1]
+    sizes, begin, done = np.empty(widths.size, np.int64), 0, 0.0
+    for i in range(widths.size):
+        behind = int(room_behind[i + 1]) if i + 1 < widths.size else 0
+        wanted = done + (float(ends[-1]) - done) * float(widths[i] / width_left[i])
+        # The item that straddles the border goes where the greater part of it lies.
+        stop = int(np.searchsorted(ends - load / 2, wanted * (1 + 1e-12), side="right"))
+        stop = max(min(stop, begin + int(limit[i])), load.size - behind, begin)
+        if i + 1 == widths.size:
+            stop = load.size
+        sizes[i] = stop - begin
+        begin, done = stop, float(ends[stop - 1]) if stop else 0.0
+    return np.repeat(np.arange(widths.size), sizes)
+
+
+def cuts_of(program: Program, target: Target, population: str, load: Array) -> list[Cut]:
+    """The ways worth looking at: none needs more parts and more axons than another.
+
+    Empty if not even single neurons fit.
+    """
+    plain = _plain(program, target, population)
+    measured = [_measured(program, target, population, load, cut) for cut in plain]
+    return _best([cut for cut in measured if cut is not None])
+
+
+def _best(found: list[Cut]) -> list[Cut]:
+    """Those that no other beats, fewest parts first."""
+    kept: list[Cut] = []
+    for cut in sorted(found, key=lambda c: (c.fewest, c.fewest * c.axons)):
+        if all(cut.fewest * cut.axons < 0.98 * k.fewest * k.axons for k in kept):
+            kept.append(cut)
+    return kept
+
+
+def _plain(program: Program, target: Target, population: str) -> list[Cut]:
+    """Cuts with an estimate of what they need; the most promising ones of an image."""
+    shape = image_shape(program, population)
+    each = compartments(program.population(population), target)
+    most = int(target.capacity("neurons") // each)
+    index = np.arange(int(np.prod(shape)), dtype=np.int64)
+    into = [p for p in program.into(population) if isinstance(p.synapse, Conv2d)]
+    if len(shape) != 3 or not into:
+        return [Cut(index, 1, 1, np.array([index.size]), most)]
+    channels, height, width = shape
+    image = index.reshape(shape)
+    flat = Cut(storage_order(shape), 1, 1, np.array([index.size]), most)
+    estimates: list[tuple[int, int, Cut]] = []
+    for bands in sorted({b for b in (1, 2, 3, 4, 5, 6, 8, 12, 16) if b <= width}):
+        columns = -(-width // bands)
+        across = {p.name: axis(_conv(p), 1, columns) for p in into}
+        for groups in _divisors(channels):
+            own = channels // groups
+
+            def share(
+                rows: int,
+                own: int = own,
+                columns: int = columns,
+                across: dict[str, Axis] = across,
+            ) -> float:
+                used = {"neurons": float(own * columns * rows * each)}
+                for p in into:
+                    down = axis(_conv(p), 0, rows)
+                    part = tile_usage(p, target, own, down, across[p.name], columns)
+                    for name, amount in part.items():
+                        used[name] = used.get(name, 0.0) + amount
+                return max(used[n] / target.capacity(n) for n in target.core if n in used)
+
+            rows = _most(share, height)
+            if not rows:
+                continue
+            axons = sum(
+                tile_usage(p, target, own, axis(_conv(p), 0, rows), across[p.name], columns)[
+                    "input_axons"
+                ]
+                for p in into
+            )
+            fewest = int(np.ceil(groups * bands * height / rows))
+            estimates.append(
+                (
+                    groups,
+                    bands,
+                    Cut(index, own, groups, split(width, bands), most, fewest, axons),
+                )
+            )
+    if not estimates:  # perhaps with fewer neurons than a row
+        finest = _divisors(channels)[-1]
+        return [
+            Cut(
+                tiled(image, finest, width),
+                channels // finest,
+                finest,
+                split(width, width),
+                most,
+            )
+        ]
+    chosen = _best([cut for _, _, cut in estimates])
+    step = max(1, -(-len(chosen) // KEPT))
+    return [flat] + [
+        replace(cut, order=tiled(image, groups, bands))
+        for cut in chosen[::step]
+        for groups, bands, other in estimates
+        if other is cut
+    ]
+
+
+def split(items: int, parts: int) -> Array:
+    """Sizes of about equal parts."""
+    return np.diff(np.arange(parts + 1) * items // parts)
+
+
+def _conv(projection: Any) -> Conv2d:
+    conv = projection.synapse
+    assert isinstance(conv, Conv2d)
+    return conv
+
+
+def _most(share: Any, height: int) -> int:
+    """The most rows of a tile that fit; 0: not even one."""
+    if share(1) > 1:
+        return 0
+    low, high = 1, height + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if share(middle) <= 1 else (low, middle)
+    return low
+
+
+def _divisors(n: int) -> list[int]:
+    """Divisors, each at least a third more than the one before."""
+    found = [1]
+    for d in range(2, n + 1):
+        if n % d == 0 and 3 * d >= 4 * found[-1]:
+            found.append(d)
+    return found
+
+
+def tiled(image: Array, groups: int, bands: int) -> Array:
+    """Group of channels by group, band by band, row by row, channels fastest."""
+    pieces = []
+    for channels in np.array_split(image, groups):
+        edges = np.cumsum(split(image.shape[2], bands))[:-1]
+        for number, band in enumerate(np.split(channels, edges, axis=2)):
+            rows = band[:, ::-1] if number % 2 else band
+            pieces.append(rows.transpose(1, 2, 0).reshape(-1))
+    return np.concatenate(pieces)
+
+
+def _measured(
+    program: Program, target: Target, population: str, load: Array, cut: Cut
+) -> Cut | None:
+    """With the fewest parts that fit, and what such a part sees; None if nothing fits."""
+    grains = load.size // cut.grain
+    into = program.into(population)
+    few = bool(into) and all(isinstance(p.synapse, Conv2d) for p in into)
+    tried: dict[int, tuple[float, float]] = {}
+
+    def excess(parts: int) -> float:
+        if parts not in tried:
+            index = cut.whole(load, parts)
+            tried[parts] = probe(program, target, population, index, parts, few)
+        return tried[parts][0]
+
+    high = min(cut.fewest, grains)
+    while excess(high) > 1:
+        if high >= grains:
+            return None
+        high = min(grains, max(high + 1, int(high * min(excess(high), 3.0))))
+    while high > 1:
+        lower = max(1, min(high - 1, int(np.ceil(high * excess(high)))))
+        if lower in tried or excess(lower) > 1:
+            break
+        high = lower
+    return replace(cut, fewest=high, axons=tried[high][1], fill=tried[high][0])
+
+
+def probe(
+    program: Program, target: Target, population: str, index: Array, parts: int, few: bool
+) -> tuple[float, float]:
+    """Largest share of a limit, and mean source elements, of all or a few of the parts."""
+    held = np.bincount(index, minlength=parts)
+    if few and parts > PROBES:
+        chosen = sorted({int(np.argmax(held)), parts // 2, (5 * parts) // 8})
+        found = []
+        for part in chosen:
+            one = np.where(index == part, 0, -1).astype(np.int32)
+            found.append(parts_usage(program, target, population, one, 1))
+    else:
+        found = [parts_usage(program, target, population, index, parts)]
+    each = compartments(program.population(population), target)
+    worst = float(held.max()) * each / target.capacity("neurons")
+    for used in found:
+        for name, amounts in used.items():
+            if name in target.core:
+                worst = max(worst, float(amounts.max(initial=0)) / target.capacity(name))
+    axons = float(np.mean([used["input_axons"].mean() for used in found]))
+    return worst, axons

@@ -1,0 +1,255 @@
+"""Placement: populations are cut into parts, parts are given cores, all limits are kept.
+
+The number of cores is at most that of the naive splitter. What is minimised is the square of
+the busiest core's load times the spike-weighted hops: a bound on the load is lowered step by
+step; for each bound, every population takes the cut with the fewest messages that the number of
+cores leaves room for; the parts are then annealed on the mesh, and the best of all is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import CapacityExceeded, SlipwayError
+from ..program import Program
+from ..synapses.conv2d import Conv2d
+from ..targets import Target, load_target
+from .assign import Traffic, assign, hops_of, traffic_of
+from .cuts import Cut, cuts_of, probe
+from .incidence import incidence_of
+from .line import lay_out
+from .load import Rates, full_rates, neuron_loads
+from .placement import Placement
+from .splitter import equal_parts, finished, violations
+from .usage import usage_of
+
+Array = npt.NDArray[Any]
+
+BOUNDS = 6
+"""Bounds on the load that are tried."""
+LARGE = 5e7
+"""Synapses from which on only few bounds are tried."""
+MESSAGE_SHARE = 0.02
+"""What a message counts beside a hop: decides where there are no hops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is placed.
+
+    Attributes:
+        program, target: what, and where.
+        rates: source -> messages of each element per inference.
+        loads: population -> operations of each neuron per inference.
+        cuts: population -> ways to cut it.
+    """
+
+    program: Program
+    target: Target
+    rates: Mapping[str, Array]
+    loads: Mapping[str, Array]
+    cuts: Mapping[str, list[Cut]]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Part of each neuron, core of each part, and what is minimised."""
+
+    index: dict[str, Array]
+    core: Array
+    score: float
+
+
+def place(
+    program: Program,
+    target: Target | None = None,
+    *,
+    rates: Rates | None = None,
+    seed: int = 0,
+) -> Placement:
+    """Place a Program; the same for the same arguments.
+
+    Args:
+        program: at any precision.
+        target: a chip; None: the one that the Program was compiled for.
+        rates: source -> (n,) mean messages per element and inference, from a run; sources
+            that are missing are assumed to send in a tenth of the steps.
+        seed: of the annealing.
+
+    Raises:
+        CapacityExceeded: it does not fit; names the population, the resource, the value, the
+            limit and a remedy.
+        DataError: rates that do not fit the Program.
+    """
+    started = time.perf_counter()
+    chip = target or load_target(program.target)
+    known = full_rates(program, rates)
+    refused: SlipwayError | None = None
+    plain: dict[str, Array] | None = None
+    cores: int | None = None
+    try:
+        plain, order = equal_parts(program, chip)
+        cores = int(order.size)
+    except CapacityExceeded as error:
+        refused = error
+    loads = neuron_loads(program, known)
+    cuts = {p.name: cuts_of(program, chip, p.name, loads[p.name]) for p in program.populations}
+    problem = Problem(program, chip, known, loads, cuts)
+    best: Candidate | None = None
+    if all(cuts.values()):
+        for index in partitions(problem, cores):
+            best = _better(best, _scored(problem, index, seed))
+    if plain is not None:
+        best = _better(best, _scored(problem, plain, seed))
+    if best is None:
+        assert refused is not None
+        raise refused
+    return finished(program, chip, "place", seed, started, best.index, best.core)
+
+
+def _better(best: Candidate | None, other: Candidate | None) -> Candidate | None:
+    if best is None or other is None:
+        return best or other
+    return other if other.score < best.score else best
+
+
+def _scored(problem: Problem, index: dict[str, Array], seed: int) -> Candidate | None:
+    """Put on the mesh, and what it is worth; None if a limit is exceeded."""
+    program, target = problem.program, problem.target
+    parts = 1 + max(int(of.max()) for of in index.values())
+    found = incidence_of(program, index, parts)
+    traffic = traffic_of(program, found, index, problem.rates)
+    core = assign(target, traffic, parts, seed)
+    chips = core // target.mesh.cores_per_chip
+    if chips.max() > 0 and target.axons is not None:  # axons to other chips take more
+        used = usage_of(program, target, index, parts, chips, found).used
+        if violations(target, used, index):
+            return None
+    return Candidate(index, core, _score(problem, index, traffic, core))
+
+
+def _score(
+    problem: Problem, index: Mapping[str, Array], traffic: Traffic, core: Array
+) -> float:
+    """Twice the logarithm of the busiest core's load, and that of the hops."""
+    busiest = float(part_loads(problem.loads, index, core.size).max())
+    messages = float(traffic.messages[traffic.sender != traffic.receiver].sum())
+    hops = hops_of(problem.target, traffic, core) + MESSAGE_SHARE * messages
+    return float(2 * np.log(max(busiest, 1e-9)) + np.log(hops + 1e-3))
+
+
+def part_loads(loads: Mapping[str, Array], index: Mapping[str, Array], parts: int) -> Array:
+    """Load of each part."""
+    total = np.zeros(parts)
+    for name, of in index.items():
+        total += np.bincount(of, loads[name], parts)
+    return total
+
+
+def partitions(problem: Problem, cores: int | None) -> Iterator[dict[str, Array]]:
+    """Legal partitions into at most that many parts, for rising bounds on the load."""
+    fewest = sum(min(cut.fewest for cut in cuts) for cuts in problem.cuts.values())
+    most = max(cores if cores is not None else fewest, 1)
+    total = sum(float(load.sum()) for load in problem.loads.values())
+    lowest = total / most
+    synapses = sum(
+        int(p.synapse.fan_out(nonzero=False).sum()) for p in problem.program.projections
+    )
+    tried = BOUNDS if synapses < LARGE else 2
+    highest = lowest * 4
+    for bound in np.geomspace(lowest, highest, 3 * tried):
+        if tried == 0:
+            return
+        found = [separate(problem, float(bound), most)]
+        if problem.target.layers_share_cores:
+            found.append(lay_out(problem, float(bound), most))
+        for index in found:
+            if index is not None:
+                yield index
+        tried -= any(index is not None for index in found)
+
+
+def separate(problem: Problem, bound: float, most: int) -> dict[str, Array] | None:
+    """Each population on cores of its own, with the fewest messages; None if too many cores."""
+    options = {
+        name: [_option(problem, name, cut, bound) for cut in cuts]
+        for name, cuts in problem.cuts.items()
+    }
+    chosen = _fitting(options, most)
+    while chosen is not None:
+        index, total = {}, 0
+        for name, (parts, _, cut) in chosen.items():
+            index[name] = cut.whole(problem.loads[name], parts) + np.int32(total)
+            total += parts
+        if total > most:
+            return None
+        used = usage_of(problem.program, problem.target, index, total).used
+        crowded = {
+            name
+            for resource, amounts in used.items()
+            for name, of in index.items()
+            if (amounts[of] > problem.target.capacity(resource)).any()
+        }
+        if not crowded:
+            return index
+        for name in crowded:
+            parts, messages, cut = chosen[name]
+            if parts >= cut.order.size // cut.grain:
+                return None
+            chosen[name] = (parts + 1, messages, cut)
+    return None
+
+
+def _option(problem: Problem, name: str, cut: Cut, bound: float) -> tuple[int, float, Cut]:
+    """Parts that the bound asks for, and the messages that then come in."""
+    load = problem.loads[name]
+    grains = load.size // cut.grain
+    parts = min(max(cut.fewest, int(np.ceil(float(load.sum()) / bound - 1e-9))), grains)
+    axons = cut.axons
+    into = problem.program.into(name)
+    if parts != cut.fewest and any(isinstance(p.synapse, Conv2d) for p in into):
+        index = cut.whole(load, parts)
+        few = all(isinstance(p.synapse, Conv2d) for p in into)
+        axons = probe(problem.program, problem.target, name, index, parts, few)[1]
+    sources = {p.source for p in into}
+    rate = np.mean([problem.rates[s].mean() for s in sources]) if sources else 0.0
+    return parts, float(parts * axons * rate), cut
+
+
+Choice = tuple[int, float, Cut]
+
+
+def _fitting(options: Mapping[str, list[Choice]], most: int) -> dict[str, Choice] | None:
+    """The cuts with the fewest messages for at most that many parts, by a price a part."""
+
+    def at(price: float) -> dict[str, Choice]:
+        return {
+            name: min(some, key=lambda o: (o[1] + price * o[0], o[0]))
+            for name, some in options.items()
+        }
+
+    def parts(chosen: Mapping[str, Choice]) -> int:
+        return sum(option[0] for option in chosen.values())
+
+    if parts(at(0.0)) <= most:
+        return at(0.0)
+    cheap, dear = 0.0, 1e12
+    if parts(at(dear)) > most:
+        return None
+    for _ in range(60):
+        middle = (cheap * dear) ** 0.5 if cheap else min(dear / 16, 1e6)
+        if parts(at(middle)) <= most:
+            dear = middle
+        else:
+            cheap = middle
+        if cheap and dear / cheap < 1.01:
+            break
+        if not cheap and dear < 1e-9:
+            break
+    return at(dear)

@@ -21,6 +21,7 @@ ACCESS: dict[str, str] = {
     "dsee": "apply to the authors of MSKD (arXiv 2407.09521); no address is published there, "
     "the group's earlier set SEE is at http://www.dluticcd.com/",
     "n-caltech101": "https://www.garrickorchard.com/datasets/n-caltech101 (its Caltech101.zip)",
+    "caltech101": "https://data.caltech.edu/records/mzrjq-6wc02 (101_ObjectCategories)",
     "cep-dvs": "the links in https://github.com/Brain-Cog-Lab/Transfer-for-DVS/issues/2",
     "cifar10-dvs": "https://doi.org/10.3389/fnins.2017.00309 (figshare; .aedat, or the .aedat4 "
     "conversion that tonic downloads)",

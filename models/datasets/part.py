@@ -237,6 +237,18 @@ class ReadPicture:
         return pixels[None] if self.channels == 1 else np.moveaxis(pixels, -1, 0)
 
 
+def scaled(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """A picture (C, H, W) in another size, bilinearly (each pixel's area when it shrinks)."""
+    image = require("PIL.Image", "scale pictures")
+    if picture.shape[1:] == (height, width):
+        return picture
+    planes = [
+        np.asarray(image.fromarray(plane).resize((width, height), image.Resampling.BILINEAR))
+        for plane in picture
+    ]
+    return np.stack(planes)
+
+
 def shorten(problems: Sequence[Problem]) -> list[Problem]:
     """The first 20 problems, and how many more there are."""
     shown = list(problems[:20])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from ..events.files import read_aedat2, read_aedat4, read_mat, read_nmnist
 from ..events.recording import Recording
 from .findings import needed_folder, refuse
 from .part import Part
+
+T = TypeVar("T")
 
 Recordings = dict[str, Part[Recording]]
 
@@ -103,7 +106,7 @@ def open_n_caltech101(root: Path) -> Recordings:
             f"NOT the whole N-Caltech101: {total} recordings of {len(files)} classes, the "
             "whole has 8709 of 101"
         )
-    return _split_by_class("n-caltech101", files, tuple(sorted(files)), notes)
+    return split_by_class("n-caltech101", files, tuple(sorted(files)), notes, ReadEvents())
 
 
 def open_cifar10_dvs(root: Path) -> Recordings:
@@ -150,7 +153,7 @@ def open_cifar10_dvs(root: Path) -> Recordings:
     if any(len(paths) != 1000 for paths in files.values()):
         counts = {name: len(files[name]) for name in CIFAR10}
         notes.append(f"NOT the whole CIFAR10-DVS: {counts}, the whole has 1000 of each class")
-    return _split_by_class("cifar10-dvs", files, CIFAR10, notes)
+    return split_by_class("cifar10-dvs", files, CIFAR10, notes, ReadEvents())
 
 
 def open_cep_dvs(root: Path) -> Recordings:
@@ -216,8 +219,13 @@ def open_cep_dvs(root: Path) -> Recordings:
     if any(len(paths) != 500 for paths in files.values()):
         counts = {name: len(paths) for name, paths in files.items()}
         notes.append(f"NOT the whole CEP-DVS: {counts}, the whole has 500 of each class")
-    return _split_by_class(
-        "cep-dvs", files, SUPERCLASSES, notes, {"train": 0.5, "test": 0.2, "rest": 0.3}
+    return split_by_class(
+        "cep-dvs",
+        files,
+        SUPERCLASSES,
+        notes,
+        ReadEvents(),
+        {"train": 0.5, "test": 0.2, "rest": 0.3},
     )
 
 
@@ -251,14 +259,15 @@ def _ignored(name: str) -> bool:
     return name.startswith(".") or name in ("Thumbs.db", "__MACOSX")
 
 
-def _split_by_class(
+def split_by_class(
     name: str,
     files: Mapping[str, Sequence[str]],
     classes: tuple[str, ...],
     notes: Sequence[str],
+    read: Callable[[str], T],
     shares: Mapping[str, float] | None = None,
-) -> Recordings:
-    """Cut each class at the same shares; the last part takes what is left."""
+) -> dict[str, Part[T]]:
+    """Cut each class at the same shares, else 90 % and 10 %; the last takes the rest."""
     shares = shares or {"train": 0.9, "test": 0.1}
     keys: dict[str, list[str]] = {split: [] for split in shares}
     labels: dict[str, list[int]] = {split: [] for split in shares}
@@ -279,7 +288,7 @@ def _split_by_class(
             classes,
             keys[split],
             np.array(labels[split], np.int64),
-            ReadEvents(),
+            read,
             tuple(notes),
         )
         for split in shares

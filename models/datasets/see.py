@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import FileError, Problem, UsageError
-from ..needs import require
 from .findings import needed_folder, refuse
 from .labels import EMOTIONS, emotion
-from .part import Clip, Part
+from .part import Clip, Part, ReadPicture, scaled
 
 Clips = dict[str, Part[Clip]]
 
+_GREY = ReadPicture(0, 0, 1)
 _SUBSETS = {"training": "train", "validation": "validation", "testing": "test"}
 
 
@@ -71,13 +70,13 @@ class ReadClip:
             for moment in moments:
                 path = os.path.join(folder, f"{film.first + moment:05d}.jpg")
                 try:
-                    pictures.append(_grey(path, self.size))
+                    pictures.append(scaled(_GREY(path), *self.size))
                 except FileError as error:
                     problems += error.problems
             stacks.append(pictures)
         if problems:
             raise FileError(*dict.fromkeys(problems))
-        return Clip(*(np.stack(pictures)[:, None] for pictures in stacks))
+        return Clip(*(np.stack(pictures) for pictures in stacks))
 
 
 def open_see(root: Path, read: ReadClip | None = None) -> Clips:
@@ -135,22 +134,6 @@ def crops(part: Part[Clip], seed: int) -> Part[Clip]:
         for film in part.keys
     ]
     return replace(part, keys=moved)
-
-
-def _grey(path: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    image = require("PIL.Image", "read pictures")
-    try:
-        with image.open(path) as picture:
-            grey = picture.convert("L")
-            if grey.size != (size[1], size[0]):
-                grey = grey.resize((size[1], size[0]), image.Resampling.BILINEAR)
-            return np.asarray(grey)
-    except FileNotFoundError:
-        raise FileError(Problem("the picture does not exist", path, "copy it again")) from None
-    except (OSError, ValueError, SyntaxError):
-        raise FileError(
-            Problem("the picture cannot be decoded", path, "copy it again")
-        ) from None
 
 
 def _open(name: str, root: Path, read: ReadClip, notes: tuple[str, ...]) -> Clips:

@@ -125,7 +125,7 @@ def test_pictures_of_a_clip_that_cannot_be_read(tmp_path: Path) -> None:
         part[0]
     told = [(p.what, Path(p.where).name) for p in caught.value.problems]
     assert told == [
-        ("the picture cannot be decoded", "00004.jpg"),
+        ("the picture cannot be decoded (no picture)", "00004.jpg"),
         ("the picture does not exist", "00008.jpg"),
     ]
     assert len(part.problems()) == 2

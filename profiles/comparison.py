@@ -68,19 +68,22 @@ def comparison_of(
 
     Keys: label, target, code, program, samples, executed_steps, accuracy, cores; `counts`
     per inference; `energy` and `latency` by cost model; `ratio`, each figure over the same of
-    the first run (null where either is missing or the first is 0).
+    the first run (null where either is missing or the first is 0; of energy and time also
+    where one of the two runs was placed and the other was not: then they cannot be compared).
     """
     rows = [
         _row(run, name, found) for run, name, found in zip(runs, names, priced, strict=True)
     ]
-    for row in rows:
+    for row, run in zip(rows, runs, strict=True):
+        alike = bool(run.get("placement")) == bool(runs[0].get("placement"))
+        row["comparable"] = alike
         row["ratio"] = {
             "counts": {
                 key: _ratio(value, rows[0]["counts"][key])
                 for key, value in row["counts"].items()
             },
-            "energy": _ratios(row, rows[0], "energy", "nominal_joule_per_inference"),
-            "latency": _ratios(row, rows[0], "latency", "nominal_second_per_inference"),
+            "energy": _ratios(row, rows[0], "energy", "nominal_joule_per_inference", alike),
+            "latency": _ratios(row, rows[0], "latency", "nominal_second_per_inference", alike),
         }
     return rows
 
@@ -129,10 +132,11 @@ def _row(
 
 
 def _ratios(
-    row: Mapping[str, Any], first: Mapping[str, Any], part: str, key: str
+    row: Mapping[str, Any], first: Mapping[str, Any], part: str, key: str, alike: bool
 ) -> dict[str, float | None]:
     return {
-        model: _ratio(found[key], first[part][model][key]) for model, found in row[part].items()
+        model: _ratio(found[key], first[part][model][key]) if alike else None
+        for model, found in row[part].items()
     }
 
 

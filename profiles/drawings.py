@@ -16,6 +16,8 @@ from .step_drawings import placed, stepwise, time_rows, timeline
 ENDS = ("low", "nominal", "high")
 # Of the total: constants that move it less are not drawn.
 LEAST_EFFECT = 0.005
+# The kind of neurons that a compiler adds to carry a bias.
+BIAS = "bias"
 
 
 def drawings(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def drawings(report: Mapping[str, Any]) -> dict[str, Any]:
         "timeline": timeline(report),
         "time_rows": time_rows(report),
         "layers": _layers(report, model),
+        "left_out": _left_out(report),
         "elsewhere": any(e["nominal"] > 0 for e in report["elsewhere"].values()),
         "rate": _rate(report),
         "accuracy": _accuracy(report),
@@ -46,7 +49,7 @@ def drawings(report: Mapping[str, Any]) -> dict[str, Any]:
     if placement:
         found |= placed(placement, report["traffic"])
     if report["recorded"]:
-        found |= stepwise(report["recorded"])
+        found |= stepwise(report["recorded"], {row["name"] for row in drawn_layers(report)})
     return found
 
 
@@ -142,9 +145,22 @@ def _baseline(report: Mapping[str, Any]) -> Markup:
     return spans(title, rows, "J")
 
 
+def drawn_layers(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """All but bias neurons, which always spike; all, where there is nothing else."""
+    rows = [row for row in report["layers"] if row["kind"] != BIAS]
+    return rows or report["layers"]
+
+
+def _left_out(report: Mapping[str, Any]) -> str:
+    missing = len(report["layers"]) - len(drawn_layers(report))
+    if not missing:
+        return ""
+    return f"The charts leave out {_count(missing, 'bias neuron')}; the table has every one."
+
+
 def _layers(report: Mapping[str, Any], model: str) -> Markup:
     """Dynamic energy by layer, split into what it is spent on."""
-    rows = report["layers"]
+    rows = drawn_layers(report)
     priced = {key for row in rows for key in row["energy"][model]["terms"]}
     parts = [key for key in report["breakdown"][model] if key in priced]
     shown = [
@@ -172,7 +188,7 @@ def _rate(report: Mapping[str, Any]) -> Markup:
             if row["graded"]
             else "does not spike",
         )
-        for row in report["layers"]
+        for row in drawn_layers(report)
     ]
     return bars(
         "Spikes per neuron and step, by layer",

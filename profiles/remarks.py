@@ -20,7 +20,7 @@ LARGEST_DROP = 0.01
 LARGEST_IMBALANCE = 2.0
 
 # Codes of what is no fault of the run, and no surprise.
-NOTES = ("fewer_samples", "other_process", "encoding")
+NOTES = ("fewer_samples", "other_placement", "other_process", "encoding")
 
 
 def warnings_of(
@@ -42,6 +42,7 @@ def warnings_of(
         *_samples(run),
         *_accuracy(entries),
         *_numbers(run),
+        *_placements(runs, entries),
         *_baseline(baseline),
         *_balance(placement),
     ]
@@ -64,6 +65,25 @@ def _rate(rate: float | None) -> list[tuple[str, str]]:
         "dense network of equal resolution may need less energy (Yan et al., arXiv 2409.08290)."
     )
     return [("spike_rate", text)]
+
+
+def _placements(
+    runs: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str]]:
+    """Time with a placement and time without one rest on other assumptions."""
+    placed = bool(runs[0].get("placement"))
+    others = [
+        entry["label"]
+        for run, entry in zip(runs[1:], entries[1:], strict=True)
+        if bool(run.get("placement")) is not placed
+    ]
+    if not others:
+        return []
+    text = (
+        f"{'; '.join(others)}: {'not ' if placed else ''}placed on cores, unlike the main run. "
+        "Energy and time of these runs cannot be compared; counts can."
+    )
+    return [("other_placement", text)]
 
 
 def _baseline(baseline: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import ceil
 from typing import Any
 
 from markupsafe import Markup
 
 from . import figures
-from .charts import Bar, Heat, Raster, Series, bars, columns, core_maps, heat, rasters
+from .charts import Heat, Raster, Series, Span, columns, core_maps, heat, rasters, spreads
 from .cores import core_name
 from .names import TRAFFIC, binding, words
 
@@ -108,12 +108,13 @@ def placed(placement: Mapping[str, Any], traffic: Mapping[str, Any] | None) -> d
     loads = sorted((c["load"].get("syn_ops", 0.0) for c in placement["cores"]), reverse=True)
     mean = sum(loads) / len(loads) if loads else 0.0
     rows = [
-        Bar(
+        Span(
             words(row["resource"]),
-            row["share"],
+            (row["minimum"] / row["limit"], row["mean"] / row["limit"], row["share"]),
             f"{figures.number(row['maximum'])} of {figures.number(row['limit'])}",
         )
         for row in capacity
+        if row["limit"]
     ]
     ratio = loads[0] / mean if mean else None
     told = [
@@ -124,7 +125,9 @@ def placed(placement: Mapping[str, Any], traffic: Mapping[str, Any] | None) -> d
     return {
         "maps": core_maps(placement),
         "fullest": max((core["utilisation"] for core in placement["cores"]), default=0.0),
-        "capacity": bars("Most used of each resource, on any core", rows, most=1.0),
+        "capacity": spreads(
+            "Use of each resource: least to most of a core, the dot is the mean core", rows
+        ),
         "balance": columns(
             "Synops per inference of each core, busiest first",
             [Series("most", "a core", loads)],
@@ -138,11 +141,18 @@ def placed(placement: Mapping[str, Any], traffic: Mapping[str, Any] | None) -> d
     }
 
 
-def stepwise(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Rates over the steps and rasters, by the names that the templates use."""
+def stepwise(recorded: Mapping[str, Any], drawn: Collection[str]) -> dict[str, Any]:
+    """Rates over the steps and rasters, by the names that the templates use.
+
+    Args:
+        recorded: of the report.
+        drawn: names of the layers that the charts show; the table has all.
+    """
     rates = recorded["rates"]
     rows = [
-        Heat(row["name"], row["rates"], figures.percent(_mean(row["rates"]))) for row in rates
+        Heat(row["name"], row["rates"], figures.percent(_mean(row["rates"])))
+        for row in rates
+        if row["name"] in drawn
     ]
     seen = [row for row in rates if row["neurons"] < row["of"]]
     width = max(1, ceil(recorded["steps"] / MOST_STEP_COLUMNS))
@@ -167,6 +177,7 @@ def stepwise(recorded: Mapping[str, Any]) -> dict[str, Any]:
             + (f" in {row['of']:,}" if len(row["neurons"]) < row["of"] else " neurons"),
         )
         for row in recorded["raster"]
+        if row["name"] in drawn
     ]
     return {
         "heat": heat("Spikes per neuron in each step, by layer; right: mean", rows),
@@ -175,6 +186,7 @@ def stepwise(recorded: Mapping[str, Any]) -> dict[str, Any]:
             shown,
             recorded["steps"],
         ),
+        "panels": len(shown),
         "step_names": [str(start + 1) for start in starts],
         "step_rows": [
             {

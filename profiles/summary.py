@@ -68,7 +68,9 @@ def _time(report: Mapping[str, Any]) -> str:
         text = text.replace(" take ", " takes ")
     load = report["placement"] and report["placement"]["balance"]["syn_ops"]
     if load and load["ratio"]:
-        text += f". It does {times(load['ratio'])} the synops of the mean core"
+        text += (
+            f". The core with most synops does {times(load['ratio'])} those of the mean core"
+        )
     return f"{text}."
 
 

@@ -6,7 +6,7 @@ dark and paper.
 """
 
 from .mesh import core_maps
-from .rows import Bar, Part, Range, Span, bars, ranges, spans, stacks
+from .rows import Bar, Part, Range, Span, bars, ranges, spans, spreads, stacks
 from .steps import Heat, Raster, Series, columns, heat, rasters
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "ranges",
     "rasters",
     "spans",
+    "spreads",
     "stacks",
 ]

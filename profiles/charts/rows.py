@@ -164,6 +164,19 @@ def spans(
     return frame(title, told, body, rows=len(rows), style="rows grid", wide=width, legend=keys)
 
 
+def spreads(title: str, rows: Sequence[Span]) -> Markup:
+    """Points with their range, as shares of one, on a linear axis from 0 to 100 %."""
+    body = [axis(axis_text(x, f"{x} %") for x in (0, 50, 100))]
+    for span in rows:
+        shapes = [rect("track", 0, 100)]
+        if span.band:
+            low, middle, high = (100 * min(1.0, value) for value in span.band)
+            shapes += [rect("range", low, high - low), dot(span.style, middle)]
+        body.append(row(span.label, span.text, shapes))
+    told = [f"{span.label}: {span.text}" for span in rows]
+    return frame(title, told, body, style="rows grid", wide="--n:2")
+
+
 def ranges(title: str, nominal: float, rows: Sequence[Range], unit: str) -> Markup:
     """A tornado: how far a figure moves from its nominal value, row by row."""
     shown = rows[:MOST_ROWS]

@@ -220,6 +220,18 @@ def test_more_layers_than_charts_show() -> None:
     assert "layer_69" in page.text
 
 
+def test_bias_neurons_are_in_the_table_only() -> None:
+    run = network(4)
+    run["populations"]["layer_2"]["kind"] = "bias"
+    _, page = page_of(run)
+    told = [label for label in page.charts if "layer_1" in label]
+    assert len(told) >= 4
+    assert not any("layer_2" in label for label in told)
+    assert "layer_2" in page.text
+    assert "The charts leave out 1 bias neuron; the table has every one." in page.text
+    assert "bias neuron" not in page_of(network(4))[1].text
+
+
 def test_runs_beside_each_other() -> None:
     other = faces()
     other["engine"], other["precision"], other["accuracy"] = "lava", "float", 0.7

@@ -178,6 +178,22 @@ def test_labels_are_the_fewest_words_that_tell_runs_apart() -> None:
     assert same == ["fast engine, fixed point (1)", "fast engine, fixed point (2)"]
 
 
+def test_a_run_on_cores_is_not_compared_with_one_that_was_not_placed() -> None:
+    first, second = network(3), network(3)
+    del second["placement"], second["traffic"], second["profile"]
+    report = build_report([first, second])
+    assert "other_placement" in codes(report)
+    row = report["comparison"][1]
+    assert row["comparable"] is False
+    assert set(row["ratio"]["energy"].values()) | set(row["ratio"]["latency"].values()) == {
+        None
+    }
+    assert row["ratio"]["counts"]["spikes"] == 1
+    report = build_report([first, network(3, seed=1)])
+    assert "other_placement" not in codes(report)
+    assert report["comparison"][1]["comparable"] is True
+
+
 def test_warning_of_an_unbalanced_placement_and_of_a_cheaper_dense_network() -> None:
     run = network(4)
     assert "imbalance" not in codes(build_report([run]))

@@ -17,6 +17,8 @@ from .workloads import run_of_row
 
 # Largest residual of a straight line, of the largest estimate.
 RESIDUAL = 0.01
+# Of the implied rate.
+PRECISION = 1e-7
 _FAMILY = ("parameter", "rate", "values", "watt", "per_second")
 
 
@@ -86,7 +88,7 @@ class Fit:
 
     Attributes:
         rate: spikes per neuron and step; None where no rate fits.
-        joule: estimate of each member at that rate.
+        joule: estimate at that rate of what each member has beyond the part that all have.
         residual: largest distance from a straight line, of the largest estimate.
     """
 
@@ -98,35 +100,49 @@ class Fit:
 def fit(row: Row, family: Family, model: CostModel, values: Mapping[str, Any]) -> Fit:
     """The rate at which one more of the parameter costs what was measured.
 
-    An estimate is a straight line in the rate, so two slopes give it.
+    An estimate grows with the rate, not quite in a straight line: bisection.
 
     Raises:
         FileError, DataAbsent: as `run_of_row`.
     """
 
-    def energies(rate: float) -> list[float]:
+    def energies(rate: float, members: Sequence[int]) -> list[float]:
         found = []
-        for member in family.values:
+        for member in members:
             changes = {family.parameter: member, family.rate: rate}
             run = run_of_row(row, changed(values, changes))
             found.append(estimate(run, model).dynamic.nominal)
         return found
 
-    silent, busy = (float(np.polyfit(family.values, energies(r), 1)[0]) for r in (0.0, 1.0))
-    if busy == silent:
-        raise FileError(
-            Problem(f"{family.rate} does not change the slope of the family", row.where, REMEDY)
-        )
-    rate = (family.slope_joule - silent) / (busy - silent)
-    plausible = 0 < rate < 1
-    found = energies(rate if plausible else 0.0)
-    line = np.polyval(np.polyfit(family.values, found, 1), family.values)
+    ends = (min(family.values), max(family.values))
+
+    def slope_at(rate: float) -> float:
+        first, last = energies(rate, ends)
+        return (last - first) / (ends[1] - ends[0])
+
+    silent, busy = slope_at(0.0), slope_at(1.0)
+    if busy <= silent:
+        text = f"{family.rate} does not raise the slope of the family"
+        raise FileError(Problem(text, row.where, REMEDY))
+    plausible = silent < family.slope_joule < busy
+    low, high = 0.0, 1.0
+    while plausible and high - low > PRECISION:
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope_at(middle) < family.slope_joule else (low, middle)
+    rate = (low + high) / 2
+    found = energies(rate, family.values)
+    slope, common = np.polyfit(family.values, found, 1)
+    line = slope * np.asarray(family.values) + common
     residual = float(np.abs(np.asarray(found) - line).max() / max(found))
-    return Fit(rate if plausible else None, tuple(found), residual)
+    joule = tuple(float(each - common) for each in found)
+    return Fit(rate if plausible else None, joule, residual)
 
 
 def family_rows(row: Row, models: Sequence[CostModel]) -> list[dict[str, Any]]:
     """An entry for every member and model; the rate is solved for, so there is no ratio.
+
+    Measured is the slope times the parameter, estimated the same part at the implied rate:
+    that both agree is no merit, that the estimates lie on a line and the rate in (0, 1) is.
 
     Raises:
         FileError, DataAbsent: as `run_of_row`.
@@ -138,13 +154,12 @@ def family_rows(row: Row, models: Sequence[CostModel]) -> list[dict[str, Any]]:
         good = found.rate is not None and found.residual < RESIDUAL
         said, variations = _assumptions(row, family, model)
         for n, member in enumerate(family.values):
-            measured = family.watt[n] / family.per_second[n]
             entries.append(
                 {
                     "name": _name(row.name, member),
                     "cost_model": model.name,
                     "estimate_joule": found.joule[n] if found.rate is not None else None,
-                    "measured_joule": measured,
+                    "measured_joule": family.slope_joule * member,
                     "ratio": None,
                     "assumptions": said,
                     "kind": row.kind,
@@ -155,6 +170,7 @@ def family_rows(row: Row, models: Sequence[CostModel]) -> list[dict[str, Any]]:
                         "rate": found.rate,
                         "slope_joule": family.slope_joule,
                         "residual": found.residual,
+                        "measured_with_offset_joule": family.watt[n] / family.per_second[n],
                     },
                     "variations": variations,
                     "source": row.source,

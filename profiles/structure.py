@@ -15,7 +15,10 @@ from .tables import Tables
 UNITS = 1000
 
 WORKLOAD = ("steps", "rate", "active", "layers", "projections", "counts", "mapping")
-COUNTS = ("syn_ops", "neuron_updates", "active_updates", "spikes", "axon_out", "type")
+COUNTS = (
+    *("syn_ops", "neuron_updates", "dendrite_updates", "active_updates", "spikes", "axon_out"),
+    "type",
+)
 LAYER = (
     *("name", "neurons", "copies", "on_chip", "kind", "spikes", "rate", "active"),
     *("neuron_updates", "destination_cores"),
@@ -77,8 +80,15 @@ def _from_counts(tables: Tables, table: dict[str, Any], steps: int) -> None:
         return
     counts = tables.entry(key, table["counts"])
     tables.known(counts, key, COUNTS)
-    synops, updates = (tables.number(counts, key, k) for k in ("syn_ops", "neuron_updates"))
-    spikes = tables.number(counts, key, "spikes", 0.0)
+    synops, spikes = (
+        tables.number(counts, key, "syn_ops"),
+        tables.number(counts, key, "spikes", 0.0),
+    )
+    if "dendrite_updates" in counts and "neuron_updates" not in counts:
+        # Loihi 2 counts two passes of microcode a neuron and step, and one a spike.
+        updates = max(0.0, (tables.number(counts, key, "dendrite_updates") - spikes) / 2)
+    else:
+        updates = tables.number(counts, key, "neuron_updates")
     active = tables.number(counts, key, "active_updates", 0.0)
     for name, value in (("spikes", spikes), ("active_updates", active)):
         if value > updates:

@@ -30,8 +30,9 @@ def validate(
     """Price every row with the cost models of its device. JSON values.
 
     Keys: `rows`, one entry a row and model: name, cost_model, estimate_joule, measured_joule,
-    ratio (estimate / measurement), assumptions, kind, gated, status ("within", "outside",
-    "printed", "consistent", "inconsistent", "not run"), unpriced, variations, counts, checks;
+    ratio (estimate / measurement; null of bound and consistency rows), assumptions, kind,
+    gated, status ("within", "outside", "printed", "consistent", "inconsistent", "not run"),
+    unpriced, variations, counts, checks;
     `models`: geometric mean and spread of the ratios of the gated rows; `passed`.
 
     Args:
@@ -116,7 +117,8 @@ def _rows(row: Row, models: Sequence[CostModel]) -> list[dict[str, Any]]:
                 "cost_model": model.name,
                 "estimate_joule": main.energy.nominal,
                 "measured_joule": measured.joule,
-                "ratio": ratio,
+                # A bound says which side is larger, not by how much.
+                "ratio": None if row.kind == "bound" else ratio,
                 "assumptions": _assumptions(row, ratio, variations),
                 "kind": row.kind,
                 "device": row.device,

@@ -209,6 +209,8 @@ def test_counts_without_a_structure(tmp_path: Path) -> None:
     energy = 1000 * 23.6e-12 + 30 * 81e-12 + 30 * 52e-12
     assert entry["estimate_joule"] == pytest.approx(energy)
     assert entry["counts"]["syn_ops"] == 1000
+    passes = text.replace("neuron_updates = 60", "dendrite_updates = 140")
+    assert run(written(tmp_path, passes))["loihi1_davies"]["counts"] == entry["counts"]
     more = text.replace("spikes = 20", "spikes = 20, axon_out = 40")
     sanafe = run(written(tmp_path, more))["loihi1_sanafe"]["estimate_joule"]
     energy = 1000 * 35.5 + 60 * 51.2 + 30 * 21.6 + 20 * 69.3 + 40 * 111
@@ -398,6 +400,10 @@ def test_scaling_is_linear_and_its_rate_is_possible() -> None:
         assert entry["status"] == "consistent"
         assert entry["implied"]["residual"] < 0.01
         assert entry["implied"]["slope_joule"] == pytest.approx(16.45e-6, rel=0.01)
+        assert entry["estimate_joule"] == pytest.approx(entry["measured_joule"], rel=1e-3)
+    last = found["rows"][-1]
+    assert last["measured_joule"] == pytest.approx(164.5e-6, rel=0.01)
+    assert last["implied"]["measured_with_offset_joule"] == pytest.approx(836e-6, rel=0.001)
 
 
 @pytest.mark.parametrize(
@@ -410,6 +416,7 @@ def test_scaling_is_linear_and_its_rate_is_possible() -> None:
             "family.values must be a list of numbers",
         ),
         ("layers.branch.copies", "layers.twig.copies", "which is not in this row"),
+        ('rate = "workload.rate"', 'rate = "workload.layers.input.rate"', "does not raise the"),
         ('rate = "workload.rate"', 'rate = "workload.layers.input.copies"', "copies must be"),
     ],
 )
@@ -438,7 +445,8 @@ def test_bound_is_not_gated() -> None:
     assert bound["label"].startswith("1, every synapse")
     assert bound["counts"]["syn_ops"] == 1_728_000
     assert bound["estimate_joule"] == pytest.approx(40.8e-6 + 0.4e-6, rel=0.01)
-    assert entry["ratio"] == pytest.approx(0.13, abs=0.005)
+    assert entry["ratio"] is None
+    assert "ratio 0.13; 0.85: 0.99" in entry["assumptions"][0]
 
 
 def test_without_data_rows_are_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

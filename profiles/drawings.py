@@ -242,7 +242,7 @@ def _runs(report: Mapping[str, Any]) -> Markup | str:
         for number, row in enumerate(rows):
             band = _joule(row["energy"][model], "_joule_per_inference")
             text = figures.quantity(band[1], "J")
-            if number:
+            if number and row["ratio"]["energy"][model] is not None:
                 text += f", {figures.ratio(row['ratio']['energy'][model])}"
             label = f"{row['label']}, {model}" if len(report["energy"]) > 1 else row["label"]
             shown.append(Span(label, band, text, "dot" if not number else "dot other"))

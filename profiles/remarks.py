@@ -20,7 +20,7 @@ LARGEST_DROP = 0.01
 LARGEST_IMBALANCE = 2.0
 
 # Codes of what is no fault of the run, and no surprise.
-NOTES = ("fewer_samples", "other_placement", "other_process", "encoding")
+NOTES = ("fewer_samples", "other_placement", "other_process", "zero_weights", "encoding")
 
 
 def warnings_of(
@@ -49,6 +49,7 @@ def warnings_of(
     found += _devices(run, priced)
     for model, estimate in priced:
         found += _model(model, estimate)
+    found += _zero_weights(run, priced)
     found += _encoding(priced)
     warnings = [
         {"code": code, "level": "note" if code in NOTES else "warning", "text": text}
@@ -179,6 +180,29 @@ def _devices(
             )
             found.append((code, text))
     return found
+
+
+def _zero_weights(
+    run: Mapping[str, Any], priced: Sequence[tuple[CostModel, Estimate]]
+) -> list[tuple[str, str]]:
+    """Some models price sparse weights as if they were dense."""
+    synops, every = (
+        sum(entry[key] for entry in run["projections"].values())
+        for key in ("synops", "synops_all")
+    )
+    names = [
+        m.name
+        for m, _ in priced
+        if m.method == "memory" or any(c.counts == "synops_all" for c in m.constants.values())
+    ]
+    if synops == every or not names:
+        return []
+    text = (
+        f"{' and '.join(names)} {'prices' if len(names) == 1 else 'price'} sparse weights as "
+        f"dense: {percent(1 - synops / every, 2)} of the operations counted there meet a weight "
+        "of zero."
+    )
+    return [("zero_weights", text)]
 
 
 def _encoding(priced: Sequence[tuple[CostModel, Estimate]]) -> list[tuple[str, str]]:

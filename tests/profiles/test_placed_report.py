@@ -208,6 +208,17 @@ def test_warning_of_an_unbalanced_placement_and_of_a_cheaper_dense_network() -> 
         assert ("dense_cheaper" in codes(report)) is (cheaper == "dense")
 
 
+def test_warning_of_sparse_weights_priced_as_dense() -> None:
+    run = network(3)
+    report = build_report([run])
+    text = next(w["text"] for w in report["warnings"] if w["code"] == "zero_weights")
+    assert "lemaire22 prices sparse weights as dense: 10\u00a0% of" in text
+    assert "zero_weights" not in codes(build_report([run], ["ops45"]))
+    for entry in run["projections"].values():
+        entry["synops_all"] = entry["synops"]
+    assert "zero_weights" not in codes(build_report([run]))
+
+
 def test_strict_refuses_what_is_partial() -> None:
     with pytest.raises(UsageError) as raised:
         build_report([placed()], strict=True)

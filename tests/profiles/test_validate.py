@@ -489,3 +489,21 @@ def test_prices_are_not_tuned_to_rows() -> None:
             if c.term in ("synapse", "neuron", "axon_out")
         }
         assert values <= published
+
+
+def test_the_row_of_the_documentation_runs(tmp_path: Path) -> None:
+    text = (SHIPPED_ROWS.parents[1] / "docs" / "energy.md").read_text(encoding="utf-8")
+    row = text.split("```toml\n")[1].split("```")[0]
+    entry = run(written(tmp_path, row))["loihi2_derived"]
+    assert entry["counts"]["parts"] == {"input->hidden": 4000 * 256, "hidden->output": 2560}
+    assert entry["status"] == "within"
+    # Every key that stands there as a comment is one that is read.
+    for line in row.splitlines():
+        key = line.removeprefix("# ").split("=")[0].strip()
+        if not line.startswith("# ") or "=" not in line or " " in key:
+            continue
+        with_key = row.replace(line, line.removeprefix("# "), 1)
+        try:
+            run(written(tmp_path, with_key))
+        except FileError as error:
+            assert "is no key of this table" not in str(error), key

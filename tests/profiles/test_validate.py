@@ -497,13 +497,7 @@ def test_the_row_of_the_documentation_runs(tmp_path: Path) -> None:
     entry = run(written(tmp_path, row))["loihi2_derived"]
     assert entry["counts"]["parts"] == {"input->hidden": 4000 * 256, "hidden->output": 2560}
     assert entry["status"] == "within"
-    # Every key that stands there as a comment is one that is read.
-    for line in row.splitlines():
-        key = line.removeprefix("# ").split("=")[0].strip()
-        if not line.startswith("# ") or "=" not in line or " " in key:
-            continue
-        with_key = row.replace(line, line.removeprefix("# "), 1)
-        try:
-            run(written(tmp_path, with_key))
-        except FileError as error:
-            assert "is no key of this table" not in str(error), key
+    # What stands there as a comment may be said, too.
+    for key in ("gate", "seconds", "step_second", "counters", "active", "destination_cores"):
+        said = next(line for line in row.splitlines() if line.startswith(f"# {key} = "))
+        run(written(tmp_path, row.replace(said, said.removeprefix("# "))))

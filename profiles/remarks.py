@@ -185,7 +185,7 @@ def _devices(
 def _zero_weights(
     run: Mapping[str, Any], priced: Sequence[tuple[CostModel, Estimate]]
 ) -> list[tuple[str, str]]:
-    """Some models price sparse weights as if they were dense."""
+    """Some models price sparse weights as dense."""
     synops, every = (
         sum(entry[key] for entry in run["projections"].values())
         for key in ("synops", "synops_all")
@@ -197,10 +197,10 @@ def _zero_weights(
     ]
     if synops == every or not names:
         return []
+    verb = "prices" if len(names) == 1 else "price"
     text = (
-        f"{' and '.join(names)} {'prices' if len(names) == 1 else 'price'} sparse weights as "
-        f"dense: {percent(1 - synops / every, 2)} of the operations counted there meet a weight "
-        "of zero."
+        f"{' and '.join(names)} {verb} sparse weights as dense: "
+        f"{percent(1 - synops / every, 2)} of the operations counted there meet a weight of zero."
     )
     return [("zero_weights", text)]
 

@@ -39,7 +39,7 @@ def _step_times(model: str, line: Mapping[str, Any], placement: Mapping[str, Any
     core = placement["cores"][line["busiest_core"][peak]]
     place = core_name(core, placement["chips_used"])
     height = [0.0] * len(seconds)
-    series = []
+    series: list[Series] = []
     for key, values in parts.items():
         height = [h + value for h, value in zip(height, values, strict=True)]
         # Behind the part below it: only what it adds is seen.

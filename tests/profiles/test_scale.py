@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def many_samples() -> dict[str, Any]:
     return run
 
 
-RUNS = {
+RUNS: dict[str, Callable[[], dict[str, Any]]] = {
     "100,000 samples": many_samples,
     "300 layers": lambda: network(300, neurons=600, per_core=100, steps=64, recorded=2),
     "16 chips": lambda: network(6, neurons=90_000, per_core=135, steps=48, recorded=4),

@@ -198,9 +198,10 @@ def _zero_weights(
     if synops == every or not names:
         return []
     verb = "prices" if len(names) == 1 else "price"
+    share = percent(1 - synops / every, 2)
     text = (
-        f"{' and '.join(names)} {verb} sparse weights as dense: "
-        f"{percent(1 - synops / every, 2)} of the operations counted there meet a weight of zero."
+        f"{' and '.join(names)} {verb} sparse weights as dense: {share} of the operations "
+        "counted there meet a weight of zero."
     )
     return [("zero_weights", text)]
 

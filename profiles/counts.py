@@ -15,6 +15,14 @@ SILENT = ("LI", "CubaLI", "readout")
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """How many updates of a population are active, and in how many anything can change."""
+
+    active: float
+    changing: float
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """Counts of a population, totals over all samples.
 
@@ -26,6 +34,9 @@ class Layer:
         busy: the nominal number of them: as counted, else by the share of the profiled
             samples, else the middle of the bounds.
         graded: its messages carry a value, so that they are no spikes.
+        changing: the nominal number of updates in which anything can change: all but those at
+            rest, with states of 0, no bias, no input and no spike; `busy` where these were not
+            counted.
         active_from: "counted", "profile" or "bounds": where `busy` comes from.
     """
 
@@ -37,6 +48,7 @@ class Layer:
     active: tuple[int, int]
     graded: bool
     busy: float
+    changing: float
     active_from: str
 
     @property
@@ -44,15 +56,19 @@ class Layer:
         """Whether a rate of spikes says something of it."""
         return self.kind not in SILENT and not self.graded
 
-    def over_activity(self, price: Callable[[float], Band]) -> Band:
-        """A price that depends on the number of active updates, in a straight line.
+    def over_activity(self, price: Callable[[Activity], Band]) -> Band:
+        """A price that depends on how many updates are active and change, in straight lines.
 
-        Low and high: the extremes between no update and every update active; nominal: `busy`.
+        Low and high: the extremes between none and all; nominal: `busy` and `changing`.
         """
-        none, every = price(0), price(self.updates)
-        low, high = min(none.low, every.low), max(none.high, every.high)
+        none, every = 0.0, float(self.updates)
+        ends = [
+            price(Activity(*pair)) for pair in ((none, none), (none, every), (every, every))
+        ]
+        low, high = min(end.low for end in ends), max(end.high for end in ends)
+        nominal = price(Activity(self.busy, self.changing)).nominal
         # Rounding must not push the nominal value out of its band.
-        return Band(low, min(max(price(self.busy).nominal, low), high), high)
+        return Band(low, min(max(nominal, low), high), high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +203,9 @@ def _layer(
         busy, origin = share * updates, "profile"
     else:
         busy, origin = sum(active) / 2, "bounds"
+    resting = profile.resting_share(name) if profile else None
+    changing = busy if resting is None else max(busy, (1 - resting) * updates)
     graded = any(s.graded for s in streams if s.source == name)
     kind = str(entry.get("kind", ""))
     neurons = entry["neurons"]
-    return Layer(name, kind, neurons, spikes, updates, active, graded, busy, origin)
+    return Layer(name, kind, neurons, spikes, updates, active, graded, busy, changing, origin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .costs import Constant, CostModel
-from .counts import Counts, Layer
+from .counts import Activity, Counts, Layer
 from .latency import has_chip_barrier, latency_of
 from .quantities import NETWORK, POPULATION, PROJECTION, TRAFFIC, traffic
 from .terms import Band, Estimate, Latency, Term, assemble, total, weakest
@@ -122,8 +122,8 @@ def _populations(counts: Counts, priced: Sequence[Named], scale: float) -> Parts
 
 def _updates(layer: Layer, constants: Sequence[Constant]) -> Band:
     return layer.over_activity(
-        lambda active: total(
-            c.price.scaled(POPULATION[c.counts](layer, active)) for c in constants
+        lambda activity: total(
+            c.price.scaled(POPULATION[c.counts](layer, activity)) for c in constants
         )
     )
 
@@ -151,7 +151,7 @@ def _occurs(counts: Counts, constant: Constant) -> bool:
         return any(PROJECTION[key](s) for s in counts.streams)
     if key in POPULATION:
         return any(
-            POPULATION[key](layer, active)
+            POPULATION[key](layer, Activity(active, active))
             for layer in counts.layers
             for active in (0, layer.updates)
         )

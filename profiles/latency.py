@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import ceil
 
 from .costs import Constant, CostModel
-from .counts import Counts, Layer
+from .counts import Activity, Counts, Layer
 from .quantities import POPULATION, PROJECTION
 from .steps import Steps, steps_of
 from .terms import Band, Latency, total
@@ -161,11 +161,11 @@ def _work(counts: Counts, model: CostModel, layer: Layer, per_step: float) -> di
             for c in synapse
             for stream in into
         ),
-        "neuron": layer.over_activity(lambda active: _updates(neuron, layer, active)).scaled(
-            per_step
-        ),
+        "neuron": layer.over_activity(
+            lambda activity: _updates(neuron, layer, activity)
+        ).scaled(per_step),
     }
 
 
-def _updates(constants: Iterable[Constant], layer: Layer, active: float) -> Band:
-    return total(c.price.scaled(POPULATION[c.counts](layer, active)) for c in constants)
+def _updates(constants: Iterable[Constant], layer: Layer, activity: Activity) -> Band:
+    return total(c.price.scaled(POPULATION[c.counts](layer, activity)) for c in constants)

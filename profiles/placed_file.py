@@ -98,7 +98,7 @@ def _links(placement: Mapping[str, Any], wrong: list[str]) -> None:
 def _profile(profile: Mapping[str, Any], cores: int, wrong: list[str]) -> None:
     before = len(wrong)
     _integers(profile, "profile.", ("samples", "steps"), wrong)
-    for key in ("active_updates", "neuron_updates"):
+    for key in ("active_updates", "resting_updates", "neuron_updates"):
         updates = _table(profile, key, f"profile.{key}", wrong)
         _integers(updates, f"profile.{key}.", list(updates), wrong)
     _table(profile, "rasters", "profile.rasters", wrong)

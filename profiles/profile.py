@@ -43,6 +43,7 @@ class Profile:
         samples, steps: K and T.
         syn_ops, spikes, axon_out, spikes_in: float64 (K, T, cores).
         active: population -> (active updates, all updates) of these samples.
+        resting: the same of those in which nothing can change; lacks what was not counted.
     """
 
     samples: int
@@ -52,11 +53,20 @@ class Profile:
     axon_out: Array
     spikes_in: Array
     active: Mapping[str, tuple[int, int]]
+    resting: Mapping[str, tuple[int, int]]
 
     def active_share(self, name: str) -> float | None:
         """Share of a population's updates that were active; None where it was not counted."""
-        busy, updates = self.active.get(name, (0, 0))
-        return busy / updates if updates else None
+        return _share(self.active.get(name, (0, 0)))
+
+    def resting_share(self, name: str) -> float | None:
+        """Share of those in which nothing can change; None where it was not counted."""
+        return _share(self.resting.get(name, (0, 0)))
+
+
+def _share(counted: tuple[int, int]) -> float | None:
+    part, whole = counted
+    return part / whole if whole else None
 
 
 def placed_of(run: Mapping[str, Any]) -> Placed | None:
@@ -81,12 +91,15 @@ def profile_of(run: Mapping[str, Any]) -> Profile | None:
         return None
     arrays = {key: unpack(found["arrays"][key]).astype(np.float64) for key in ARRAYS}
     updates = found.get("neuron_updates") or {}
-    active = {
-        name: (int(busy), int(updates[name]))
-        for name, busy in (found.get("active_updates") or {}).items()
-        if name in updates
-    }
-    return Profile(found["samples"], found["steps"], **arrays, active=active)
+    active, resting = (
+        {
+            name: (int(part), int(updates[name]))
+            for name, part in (found.get(key) or {}).items()
+            if name in updates
+        }
+        for key in ("active_updates", "resting_updates")
+    )
+    return Profile(found["samples"], found["steps"], **arrays, active=active, resting=resting)
 
 
 def unpack(entry: Mapping[str, Any]) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .counts import Counts, Layer, Stream
+from .counts import Activity, Counts, Layer, Stream
 
 
 def _of(form: str) -> Callable[[Stream], int]:
@@ -24,13 +24,14 @@ PROJECTION: Mapping[str, Callable[[Stream], int]] = {
     "synops_convolution": _of("convolution"),
 }
 
-# Of a population, given the number of its active updates.
-POPULATION: Mapping[str, Callable[[Layer, float], float]] = {
-    "neuron_updates": lambda layer, active: layer.updates,
-    "neuron_updates_active": lambda layer, active: active,
-    "neuron_updates_inactive": lambda layer, active: layer.updates - active,
-    "dendrite_updates": lambda layer, active: 2 * layer.updates + layer.spikes,
-    "spikes": lambda layer, active: layer.spikes,
+# Of a population, given how many of its updates are active, and in how many anything changes.
+POPULATION: Mapping[str, Callable[[Layer, Activity], float]] = {
+    "neuron_updates": lambda layer, activity: layer.updates,
+    "neuron_updates_active": lambda layer, activity: activity.active,
+    "neuron_updates_inactive": lambda layer, activity: layer.updates - activity.active,
+    "neuron_updates_changing": lambda layer, activity: activity.changing,
+    "dendrite_updates": lambda layer, activity: 2 * layer.updates + layer.spikes,
+    "spikes": lambda layer, activity: layer.spikes,
 }
 
 # Of a source of messages, where the run has a placement: the keys of traffic.sources that

@@ -161,18 +161,22 @@ def _synop_price(
 
 def _updates(counts: Counts, placed: Placed, constants: Sequence[Constant], end: str) -> Array:
     """Seconds of the neuron updates of each core in one step, which every neuron has."""
-    every, active, inactive = (
+    every, active, inactive, changing = (
         sum(float(getattr(c, end)) for c in constants if c.counts == f"neuron_updates{kind}")
-        for kind in ("", "_active", "_inactive")
+        for kind in ("", "_active", "_inactive", "_changing")
     )
-    ends = (every + inactive, every + active)
     if end == "value":
-        shares = {layer.name: layer.busy / layer.updates for layer in counts.layers}
-        price = {k: every + s * active + (1 - s) * inactive for k, s in shares.items()}
+        price = {
+            layer.name: every
+            + inactive
+            + (active - inactive) * layer.busy / layer.updates
+            + changing * layer.changing / layer.updates
+            for layer in counts.layers
+        }
     else:
-        price = dict.fromkeys(
-            (layer.name for layer in counts.layers), min(ends) if end == "low" else max(ends)
-        )
+        ends = (every + inactive, every + inactive + changing, every + active + changing)
+        extreme = min(ends) if end == "low" else max(ends)
+        price = {layer.name: extreme for layer in counts.layers}
     return np.array(
         [sum(n * price[name] for name, n in core.items()) for core in placed.populations]
     )

@@ -138,6 +138,11 @@ def placed(
         "steps": steps,
         "cores": len(cores),
         "active_updates": {k: int(v[:recorded].sum()) for k, v in active.items()},
+        # No states here: some of the updates that are not active are said to be at rest.
+        "resting_updates": {
+            k: (sizes[k] * steps * recorded - int(v[:recorded].sum())) // 3
+            for k, v in active.items()
+        },
         "neuron_updates": {k: sizes[k] * steps * recorded for k in kinds},
         "arrays": {
             key: packed(per_core[key][:recorded].astype(np.int32))

@@ -53,10 +53,15 @@ def counted(run: dict[str, Any], name: str) -> float:
         k: profile["active_updates"][k] / profile["neuron_updates"][k]
         for k in run["populations"]
     }
+    resting = {
+        k: profile["resting_updates"][k] / profile["neuron_updates"][k]
+        for k in run["populations"]
+    }
     of_population = {
         "neuron_updates": lambda k, p: p["neuron_updates"],
         "neuron_updates_active": lambda k, p: share[k] * p["neuron_updates"],
         "neuron_updates_inactive": lambda k, p: (1 - share[k]) * p["neuron_updates"],
+        "neuron_updates_changing": lambda k, p: (1 - resting[k]) * p["neuron_updates"],
         "spikes": lambda k, p: p["spikes"],
     }
     if name in OF_PROJECTION:
@@ -224,6 +229,9 @@ def test_the_profile_gives_the_nominal_share_of_active_updates() -> None:
         share = profile["active_updates"][layer.name] / profile["neuron_updates"][layer.name]
         assert layer.busy == pytest.approx(share * layer.updates)
         assert layer.active_from == "profile"
+        resting = profile["resting_updates"][layer.name]
+        changing = 1 - resting / profile["neuron_updates"][layer.name]
+        assert layer.changing == pytest.approx(changing * layer.updates)
     text = " ".join(estimate(RUN, load_cost_model("loihi1_davies")).assumptions)
     assert "as counted in the first 3 samples" in text
 
@@ -271,3 +279,10 @@ def test_energy_of_what_belongs_to_no_layer(tmp_path: Any) -> None:
 
 def test_every_method_is_priced_or_refused() -> None:
     assert set(METHODS) | {"orientation"} == set(REQUIRED)
+
+
+def test_without_resting_updates_those_that_change_are_the_active_ones() -> None:
+    run = placed(seed=3)
+    del run["profile"]["resting_updates"]
+    for layer in counts_of(run).layers:
+        assert layer.changing == layer.busy

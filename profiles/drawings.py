@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from . import figures
 from .charts import Bar, Part, Range, Span, bars, ranges, spans, stacks
-from .charts.frame import LogAxis, legend
+from .charts.frame import MOST_ROWS, LogAxis, legend
 from .names import binding, term, words
 from .step_drawings import placed, stepwise, time_rows, timeline
 
@@ -115,7 +115,7 @@ def _waits(time: Mapping[str, Any]) -> str:
     if time["nominal_second_per_inference"] is None:
         return str(time["reason"])
     cores, chips = time["cores"], time["chips"]
-    place = f"{_count(cores, 'core')} on {_count(chips, 'chip')}"
+    place = f"{figures.counted(cores, 'core')} on {figures.counted(chips, 'chip')}"
     text = (
         f"the busiest core holds {figures.short(time['busiest'], 60)}; "
         f"{binding(time['binding'])}: {figures.share(time['binding_share'])} of a mean step. "
@@ -123,12 +123,8 @@ def _waits(time: Mapping[str, Any]) -> str:
     if not time["placed"]:
         text += f"Not placed: the least that holds all neurons is {place}."
     else:
-        text += f"In use are {place}."
+        text += f"In use: {place}."
     return text
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _baseline(report: Mapping[str, Any]) -> Markup:
@@ -146,16 +142,33 @@ def _baseline(report: Mapping[str, Any]) -> Markup:
 
 
 def drawn_layers(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """All but bias neurons, which always spike; all, where there is nothing else."""
-    rows = [row for row in report["layers"] if row["kind"] != BIAS]
-    return rows or report["layers"]
+    """The layers of the charts: at most MOST_ROWS, those that cost most, in their order.
+
+    Bias neurons, which always spike, are left out where there is anything else.
+    """
+    layers: list[Mapping[str, Any]] = list(report["layers"])
+    rows = [row for row in layers if row["kind"] != BIAS] or layers
+    if len(rows) <= MOST_ROWS:
+        return rows
+    model = report["main_model"]
+    costs = sorted((row["energy"][model]["nominal"] for row in rows), reverse=True)
+    return [r for r in rows if r["energy"][model]["nominal"] >= costs[MOST_ROWS - 1]][
+        :MOST_ROWS
+    ]
 
 
 def _left_out(report: Mapping[str, Any]) -> str:
-    missing = len(report["layers"]) - len(drawn_layers(report))
-    if not missing:
+    """Which layers are in the table and in no chart."""
+    layers = report["layers"]
+    bias = sum(row["kind"] == BIAS for row in layers)
+    words = []
+    if len(layers) - bias > MOST_ROWS:
+        words.append(f"show the {MOST_ROWS} layers that cost most")
+    if 0 < bias < len(layers):
+        words.append(f"leave out {figures.counted(bias, 'bias neuron')}")
+    if not words:
         return ""
-    return f"The charts leave out {_count(missing, 'bias neuron')}; the table has every one."
+    return f"The charts {' and '.join(words)}; the table has all {len(layers):,} layers."
 
 
 def _layers(report: Mapping[str, Any], model: str) -> Markup:

@@ -53,6 +53,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return _plain(rounded(value, digits), digits)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 core", "1,200 cores"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def count(value: float | None) -> str:
     """A count as a headline: from a million on with a prefix."""
     if value is None or abs(value) < 1e6:

@@ -104,6 +104,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "plain": figures.plain,
     "number": figures.number,
     "count": figures.count,
+    "counted": figures.counted,
     "percent": figures.percent,
     "share": figures.share,
     "accuracy": figures.accuracy,

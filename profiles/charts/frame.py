@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ..figures import plain, quantity, short
 
 # Rows beyond this number are left to the table beside the chart.
-MOST_ROWS = 60
+MOST_ROWS = 40
 LETTERS = 30
 # Steps of the colour scale, light to dark: classes h1 to h6 of the style sheet.
 LEVELS = 6

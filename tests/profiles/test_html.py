@@ -215,9 +215,14 @@ def test_silent_and_unlabelled() -> None:
 
 def test_more_layers_than_charts_show() -> None:
     _, page = page_of(chain(70))
-    assert "The charts show the first 60 layers; the table has all 70." in page.text
-    assert any("10 more rows are in the table" in label for label in page.charts)
+    said = "The charts show the 40 layers that cost most; the table has all 70 layers."
+    assert said in page.text
     assert "layer_69" in page.text
+    told = next(label for label in page.charts if label.startswith("Dynamic energy"))
+    # Each layer of this chain spikes less than the one before it.
+    assert [f"layer_{n:02d}:" in told for n in (0, 39, 40, 69)] == [True, True, False, False]
+    assert "All 70 layers" in page.text
+    assert "All 40 layers" not in page_of(chain(40))[1].text
 
 
 def test_bias_neurons_are_in_the_table_only() -> None:
@@ -228,7 +233,7 @@ def test_bias_neurons_are_in_the_table_only() -> None:
     assert len(told) >= 4
     assert not any("layer_2" in label for label in told)
     assert "layer_2" in page.text
-    assert "The charts leave out 1 bias neuron; the table has every one." in page.text
+    assert "The charts leave out 1 bias neuron; the table has all 4 layers." in page.text
     assert "bias neuron" not in page_of(network(4))[1].text
 
 

@@ -1,7 +1,7 @@
 """The engine on a GPU and on the CPU, side by side on networks b and c: a table, and JSON.
 
-Both are handed the whole stimulus in the host's memory and give back the whole trace: all
-copies to and from the GPU are part of its time. Run as `python -m benchmarks.gpu`.
+Both are handed the whole stimulus in the host's memory and give back what `slipway run` asks
+for: all copies to and from the GPU are part of its time. Run as `python -m slipway.benchmarks.gpu`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway.deploy import reference
+from slipway.deploy.counts import fan_outs
 from slipway.deploy.engine import Engine
 from slipway.deploy.gpu import GpuEngine
 from slipway.files import make_folder, write_text
@@ -28,7 +29,7 @@ CHECKED = 2
 
 def main() -> int:
     """Measure and print; 1 if bits differ anywhere."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m slipway.benchmarks.gpu", description=__doc__)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--networks", default="b,c", help="letters of benchmarks/networks.py")
     parser.add_argument("--samples", type=int, default=1024)
@@ -74,8 +75,12 @@ def measure(
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats(device)
     del expected
+    fans = fan_outs(network.program)
     times = in_turns(
-        {"cpu": lambda: _run(on_cpu, stimulus), "gpu": lambda: _run(on_gpu, stimulus)},
+        {
+            "cpu": lambda: _run(on_cpu, stimulus, fans),
+            "gpu": lambda: _run(on_gpu, stimulus, fans),
+        },
         repetitions,
     )
     sample_steps = samples * trace.executed_steps
@@ -93,9 +98,9 @@ def measure(
     }
 
 
-def _run(engine: Engine | GpuEngine, stimulus: Any) -> None:
-    """Everything, and nothing of it kept: a trace is large."""
-    engine.run(stimulus)
+def _run(engine: Engine | GpuEngine, stimulus: Any, fans: Any) -> None:
+    """With all counts, and nothing of it kept."""
+    engine.run(stimulus, fans=fans)
 
 
 def _title(device: str) -> str:

@@ -21,13 +21,10 @@ SECTION_SECONDS = 60.0
 """What a section may take, about, where an executor is slow."""
 
 
-class Executor(Protocol):
-    """A Program, ready to run."""
+class Running(Protocol):
+    """Runs all samples of a stimulus."""
 
-    def samples_at_once(self, steps: int) -> int:
-        """Most samples of a section, each presented for that many steps; at least 1."""
-
-    def run(
+    def __call__(
         self,
         stimulus: Stimulus,
         *,
@@ -43,6 +40,19 @@ class Executor(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """A Program, ready to run.
+
+    Attributes:
+        run: runs a section.
+        samples_at_once: steps of a presentation -> most samples of a section; at least 1.
+    """
+
+    run: Running
+    samples_at_once: Callable[[int], int]
+
+
 class Make(Protocol):
     """Prepares a Program to be run."""
 
@@ -56,97 +66,74 @@ class Make(Protocol):
         """
 
 
-class _Fast:
-    def __init__(
-        self, program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
-    ) -> None:
-        from .engine import Engine
+def _fast(
+    program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
+) -> Executor:
+    from .engine import Engine
 
-        self.run = Engine(program, memory=memory).run
-
-    def samples_at_once(self, steps: int) -> int:
-        return SECTION_SAMPLES
+    return Executor(Engine(program, memory=memory).run, lambda steps: SECTION_SAMPLES)
 
 
-class _Gpu:
-    def __init__(
-        self, program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
-    ) -> None:
-        from .gpu import GpuEngine
+def _gpu(
+    program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
+) -> Executor:
+    from .gpu import GpuEngine
 
-        # Its memory is its own: most of what is free there.
-        self.engine = GpuEngine(program, device)
-
-    def samples_at_once(self, steps: int) -> int:
-        return SECTION_SAMPLES
-
-    def run(
-        self,
-        stimulus: Stimulus,
-        *,
-        record: bool = False,
-        progress: Callable[[int], None] | None = None,
-        fans: Fans = None,
-    ) -> Trace:
-        return self.engine.run(stimulus, record=record, progress=progress)
+    # Its memory is its own: most of what is free there.
+    return Executor(GpuEngine(program, device).run, lambda steps: SECTION_SAMPLES)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    program: Program
-    memory: int
-    timeout: float | None = None
-    device: str = "cpu"
-
-    def samples_at_once(self, steps: int) -> int:
+def _reference(
+    program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
+) -> Executor:
+    def samples_at_once(steps: int) -> int:
         # int64 or float64: the currents of all steps to come, and what a step computes.
-        populations = self.program.populations
+        populations = program.populations
         rows = sum((steps + 8) * p.size * len(model_of(p.neuron).ports) for p in populations)
-        slow = _in_time(steps, 2e-9 * _synapses(self.program))
-        return max(1, min(slow, self.memory // (8 * rows)))
+        slow = _in_time(steps, 2e-9 * _synapses(program))
+        return max(1, min(slow, memory // (8 * rows)))
 
-    def run(
-        self,
-        stimulus: Stimulus,
-        *,
-        record: bool = False,
-        progress: Callable[[int], None] | None = None,
-        fans: Fans = None,
-    ) -> Trace:
+    def execute(stimulus: Stimulus, record: bool) -> Trace:
         from .reference import execute
 
-        trace = execute(self.program, stimulus, record=record)
-        if progress:
-            progress(stimulus.samples)
-        return trace
+        return execute(program, stimulus, record=record)
+
+    return Executor(_whole(execute), samples_at_once)
 
 
-class _Lava:
-    def __init__(
-        self, program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
-    ) -> None:
-        from .lava.environment import require_lava
+def _lava(
+    program: Program, *, memory: int, timeout: float | None, device: str = "cpu"
+) -> Executor:
+    from .lava.environment import require_lava
 
-        require_lava()
-        self.program, self.timeout = program, timeout
+    require_lava()
 
-    def samples_at_once(self, steps: int) -> int:
-        return _in_time(steps, 1e-3 + 1e-8 * _synapses(self.program))
+    def execute(stimulus: Stimulus, record: bool) -> Trace:
+        from .lava import execute
+
+        return execute(program, stimulus, record=record, timeout=timeout)
+
+    return Executor(
+        _whole(execute), lambda steps: _in_time(steps, 1e-3 + 1e-8 * _synapses(program))
+    )
+
+
+def _whole(execute: Callable[[Stimulus, bool], Trace]) -> Running:
+    """Of what runs all samples in one go, and gives the messages of each element."""
 
     def run(
-        self,
         stimulus: Stimulus,
         *,
         record: bool = False,
         progress: Callable[[int], None] | None = None,
         fans: Fans = None,
     ) -> Trace:
-        from .lava import execute
-
-        trace = execute(self.program, stimulus, record=record, timeout=self.timeout)
+        trace = execute(stimulus, record)
         if progress:
             progress(stimulus.samples)
         return trace
+
+    return run
 
 
 def _in_time(steps: int, seconds_per_step: float) -> int:
@@ -159,7 +146,7 @@ def _synapses(program: Program) -> int:
     return sum(int(p.synapse.fan_out(False).sum()) for p in program.projections)
 
 
-EXECUTORS: dict[str, Make] = {"fast": _Fast, "reference": _Reference, "lava": _Lava}
+EXECUTORS: dict[str, Make] = {"fast": _fast, "reference": _reference, "lava": _lava}
 
 
 def executor(engine: str, device: str = "cpu") -> Make:
@@ -180,4 +167,4 @@ def executor(engine: str, device: str = "cpu") -> Make:
             where="--device",
             remedy="use --engine fast, or leave --device out",
         )
-    return _Gpu
+    return _gpu

@@ -81,7 +81,7 @@ def _at_limit(x: Any) -> Any:
     return lambda x: False
 
 
-@register_jitable
+@register_jitable(**INLINE)
 def scaled_narrow(x: Any, factor: Any) -> Any:
     """Multiply by factor / 4096, rounded towards zero, without a number beyond 32 bits."""
     low = np.int32(np.int32(x & np.int32(4095)) * factor)

@@ -23,8 +23,9 @@ SOURCES = (
     ),
     *("neuron_kernels.py", "population_kernels.py", "counting.py", "../neurons/arithmetic.py"),
 )
-INLINE = {"forceinline": True}
-"""For functions that take whole structures, which a call would copy."""
+INLINE = {"forceinline": True, "no_cfunc_wrapper": True}
+"""For functions of kernels: a call would copy the structures that they take, and nobody calls
+them from elsewhere."""
 
 
 @cache
@@ -63,4 +64,4 @@ def compiled(function: Callable[..., Any], **more: bool) -> Any:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """A function that Python calls; see `compiled`."""
-    return compiled(function)
+    return compiled(function, no_cfunc_wrapper=True)

@@ -68,7 +68,7 @@ def _keep(values: Any, k: Any, sent: Any, b: Any, row: Any, element: Any) -> Any
     return given
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINE)
 def list_messages(source: Any, b: int, step: int, listing: Any, slot: int) -> int:
     """List what sample b's source sent in a step; nothing where there is no such row."""
     row = step - source.first[0]
@@ -93,7 +93,7 @@ def list_messages(source: Any, b: int, step: int, listing: Any, slot: int) -> in
     return k
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINE)
 def find_cells(
     source: Any, b: int, step: int, listing: Any, slot: int, cell: int, cells: int
 ) -> None:
@@ -233,7 +233,7 @@ def _write(values: Any, b: Any, row: Any, begin: Any, size: Any, sent: Any) -> A
     return given
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINE)
 def append(
     where: Any,
     values: Any,
@@ -255,7 +255,7 @@ def append(
     return m + last - first
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINE)
 def end_list(where: Any, values: Any, count: int, nowhere: int) -> None:
     """Behind a list, places of a row of zeros."""
     fill_block(where, count, np.int32(nowhere))

@@ -32,6 +32,8 @@ from ..neurons.arithmetic import STATE_SHIFT
 from .arithmetic import LIMIT, at_limit, bounded, lifted, lowered, scaled, scaled_narrow
 from .compiled import INLINE
 
+LOWEST, HIGHEST = np.int32(-LIMIT), np.int32(LIMIT)
+
 
 class CubaLifNarrow(NamedTuple):
     """CubaLif in 32 bits; steps: clear, subtract, whether u is kept.
@@ -116,13 +118,14 @@ def cuba_lif_narrow(
         u[:] = 0
         v[:] = 0
     bits = np.int32(STATE_SHIFT + lift)
-    highest = np.int32(0)
+    most = least = np.int32(0)
     for i in range(u.size):
         current = np.int32(np.int32(arriving[i]) << bits)
         if keeps:
             current = np.int32(scaled_narrow(u[i], kept_u[i]) + current)
         voltage = np.int32(np.int32(scaled_narrow(v[i], kept_v[i]) + current) + bias[i])
-        voltage = np.int32(min(max(voltage, np.int32(-LIMIT)), np.int32(LIMIT)))
+        voltage = LOWEST if voltage < LOWEST else voltage
+        voltage = HIGHEST if voltage > HIGHEST else voltage
         spike = voltage > threshold[i]
         reset = np.int32(voltage - threshold[i]) if subtract else after[i]
         voltage = reset if spike else voltage
@@ -130,9 +133,10 @@ def cuba_lif_narrow(
         if keeps:
             u[i] = current
         v[i] = voltage
-        highest = np.int32(max(highest, np.int32(abs(voltage))))
+        most = voltage if voltage > most else most
+        least = voltage if voltage < least else least
     clipped = 0
-    if highest == LIMIT:
+    if most == HIGHEST or least == LOWEST:
         for i in range(u.size):
             clipped += at_limit(v[i])
     return clipped

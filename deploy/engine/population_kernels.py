@@ -23,7 +23,7 @@ class Calls(NamedTuple):
     """The synapses of one projection, see synapse_kernels.py: addresses; place 0: none.
 
     Attributes:
-        prepare: lists the messages of a step.
+        prepare: lists the messages of some steps.
         accumulate: sums what they bring.
         place: of the arguments of both.
     """
@@ -127,9 +127,8 @@ def advance(place: Any, first: int, stop: int, unused: int) -> None:
         for begins in range(first, stop, span.group):
             ends = min(begins + span.group, stop)
             if calls.place:
-                for t in range(begins, ends):
-                    step = t - 1 - span.delay
-                    call(calls.prepare, calls.place, b, step, t - begins)
+                sent = begins - 1 - span.delay
+                call(calls.prepare, calls.place, b, sent, ends - begins)
             for begin in range(0, size, span.tile):
                 end = min(begin + span.tile, size)
                 if begins == 1:
@@ -153,7 +152,7 @@ def advance(place: Any, first: int, stop: int, unused: int) -> None:
         neurons.saturated[b] += clipped
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINE)
 def arrive(span: Any, arriving: Any, neurons: Any, b: int, t: int, begin: int, end: int) -> Any:
     """Add up all currents of one step and tile; by how many bits they still must be lifted."""
     alone = not arriving.collected.shape[2] and not arriving.constant.size
@@ -189,14 +188,14 @@ def _lifted_and_lowered(total: Any, lift: Any, shift: Any) -> Any:
     return lambda total, lift, shift: total
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINE)
 def shifted(total: Any, size: int, lift: int, shift: int) -> None:
     """Replace total by (total << lift) >> shift, which floors; whole numbers only."""
     for i in range(size):
         total[i] = lifted_and_lowered(total[i], lift, shift)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINE)
 def restart(neurons: Any, b: int, begin: int, end: int) -> None:
     """A tile as it is before step 1."""
     for k in range(len(neurons.states)):
@@ -205,7 +204,7 @@ def restart(neurons: Any, b: int, begin: int, end: int) -> None:
             state[i] = start[i]
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINE)
 def send(span: Any, neurons: Any, target: Any, b: int, t: int, begin: int, end: int) -> None:
     """Write the messages of a tile, and read what outputs read."""
     sent, size, row = neurons.sent, end - begin, t - target.first[0]
@@ -240,7 +239,7 @@ def collect(place: Any, first: int, stop: int, unused: int) -> None:
     samples, _, size = into.shape
     for b in range(samples):
         for t in range(first, stop):
-            call(calls.prepare, calls.place, b, t - 1 - span.delay, 0)
+            call(calls.prepare, calls.place, b, t - 1 - span.delay, 1)
             if count[0] == 0:
                 continue
             total[:] = 0

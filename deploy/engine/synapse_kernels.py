@@ -2,12 +2,12 @@
 
 Routines of Arguments ``(table, source, listing, total)``:
 
-    prepare(place, b, step, slot)
+    prepare(place, b, first, steps)
     dense, sparse, gather, scatter (place, slot, first, last)
 
-The first lists the messages of a step, the others add to total[0: last - first] what they
-bring to the neurons first to last - 1, before any shift. Messages that are zero cost nothing:
-the work follows the spikes.
+The first lists the messages of some steps, each in a slot; the others add to
+total[0: last - first] what those of a slot bring to the neurons first to last - 1, before any
+shift. Messages that are zero cost nothing: the work follows the spikes.
 """
 
 from __future__ import annotations
@@ -72,19 +72,21 @@ GEOMETRY = (
 
 
 @Routine
-def prepare(place: Any, b: int, step: int, slot: int) -> None:
-    """List the messages of a step as these synapses need them."""
+def prepare(place: Any, b: int, first: int, steps: int) -> None:
+    """List the messages of some steps, from `first` on, as these synapses need them."""
     table, source, listing, _ = restored(place)
-    count = list_messages(source, b, step, listing, slot)
-    if count and table.kind >= GATHER:
-        g = table.geometry
+    g = table.geometry
+    cell, cells = 1, 0
+    if table.kind == GATHER:
         cell, cells = g[0] // g[3], g[1] * g[2] * g[3]
-        if table.kind == SCATTER:
-            cell, cells = g[0] * g[2], g[1]
-        find_cells(source, b, step, listing, slot, cell, cells + 1)
+    elif table.kind == SCATTER:
+        cell, cells = g[0] * g[2], g[1]
+    for slot in range(steps):
+        if list_messages(source, b, first + slot, listing, slot) and cells:
+            find_cells(source, b, first + slot, listing, slot, cell, cells + 1)
 
 
-@register_jitable(forceinline=True)
+@register_jitable(**INLINE)
 def sum_rows(
     weight: Any,
     where: Any,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy.typing as npt
 
 from ...errors import MissingDependency, UsageError
 from ..program import Program
@@ -57,6 +60,7 @@ class GpuEngine:
         *,
         record: bool = False,
         progress: Callable[[int], None] | None = None,
+        fans: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> Trace:
         """Run all samples.
 
@@ -64,9 +68,12 @@ class GpuEngine:
             stimulus: encoded samples; they may be mapped from a file.
             record: keep messages and states of every population at every step.
             progress: called with the number of samples finished so far.
+            fans: source -> (n, k) whole numbers from 0, for all sources: return totals of the
+                messages weighted with these, and the messages of each element over all
+                samples, instead of those of each element and sample.
 
         Raises:
             UsageError: the memory does not hold one step of one sample, or others have taken
                 it since.
         """
-        return self._runner.run(stimulus, record, progress)
+        return self._runner.run(stimulus, record, progress, fans)

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +21,7 @@ from ..program import Input, Population, Program
 from ..reference import message_type
 from ..trace import Raster, Stimulus, Trace
 from .batch import Batch, Keep, prepare_program
+from .counting import Counting
 from .neurons import Tensor
 from .plan import portion
 from .transfer import Transfer
@@ -98,24 +99,30 @@ class Runner:
         return int(SHARE * (torch.cuda.mem_get_info(self.device)[0] + unused))
 
     def run(
-        self, stimulus: Stimulus, record: bool, progress: Callable[[int], None] | None
+        self,
+        stimulus: Stimulus,
+        record: bool,
+        progress: Callable[[int], None] | None,
+        fans: Mapping[str, Array] | None,
     ) -> Trace:
         """Run all samples; see GpuEngine.run."""
         with Transfer(self.device) as transfer, transfer.here(), _told_where(self.device):
-            return self._run(stimulus, record, progress, transfer)
+            return self._run(stimulus, record, progress, fans or {}, transfer)
 
     def _run(
         self,
         stimulus: Stimulus,
         record: bool,
         progress: Callable[[int], None] | None,
+        fans: Mapping[str, Array],
         transfer: Transfer,
     ) -> Trace:
         program, samples = self.program, stimulus.samples
         steps = program.run_steps(stimulus.steps)
         wide = 4 if self.fused else 8
         size = portion(program, self.memory, samples, steps, record=record, wide=wide)
-        trace = _empty(program, samples, steps, record, self.prepared.kinds)
+        trace = _empty(program, samples, steps, record, self.prepared.kinds, fans)
+        counting = {name: Counting(fan, steps, self.device) for name, fan in fans.items()}
         kinds = {i.name: torch.int32 if i.graded else torch.int8 for i in program.inputs}
         parts = [
             slice(start, min(start + size.samples, samples))
@@ -134,12 +141,16 @@ class Runner:
             keep = _keeper(trace, part) if record else None
             batch = Batch(self.prepared, values, stimulus.steps, size.scratch, keep)
             batch.run(steps, size.steps)
-            waiting.append((part.stop, transfer.download(_results(batch, trace, part))))
+            waiting.append(
+                (part.stop, transfer.download(_results(batch, trace, part, counting)))
+            )
             del values, batch
             if len(waiting) > 1:
                 _finish(*waiting.popleft(), progress)
         while waiting:
             _finish(*waiting.popleft(), progress)
+        for name, each in counting.items():
+            trace.element_messages[name][:] = each.elements.cpu().numpy()
         return trace
 
 
@@ -149,13 +160,16 @@ def _finish(stop: int, copied: Future[None], progress: Callable[[int], None] | N
         progress(stop)
 
 
-def _results(batch: Batch, trace: Trace, part: slice) -> list[tuple[Tensor, Array]]:
+def _results(
+    batch: Batch, trace: Trace, part: slice, counting: Mapping[str, Counting]
+) -> list[tuple[Tensor, Array]]:
     """What the batch found on the device, and where it belongs."""
     short = torch.int16 if trace.executed_steps < 2**15 else torch.int32
-    counts = {name: count.to(short) for name, count in batch.messages().items()}
+    messages = batch.messages()
     found = (
         (batch.read(), trace.outputs),
-        (counts, trace.messages),
+        ({name: messages[name].to(short) for name in trace.messages}, trace.messages),
+        ({name: each.totals(messages[name]) for name, each in counting.items()}, trace.totals),
         (batch.saturated, trace.saturated),
     )
     return [
@@ -166,18 +180,25 @@ def _results(batch: Batch, trace: Trace, part: slice) -> list[tuple[Tensor, Arra
 
 
 def _empty(
-    program: Program, samples: int, steps: int, record: bool, kinds: dict[str, str]
+    program: Program,
+    samples: int,
+    steps: int,
+    record: bool,
+    kinds: dict[str, str],
+    fans: Mapping[str, Array],
 ) -> Trace:
     """A trace with room for everything."""
     sources: list[Input | Population] = [*program.inputs, *program.populations]
     read = {o.name: program.population(o.population).size for o in program.outputs}
     return Trace(
         {name: np.empty((samples, size), np.int64) for name, size in read.items()},
-        {s.name: np.empty((samples, s.size), np.int64) for s in sources},
+        {s.name: np.empty((samples, s.size), np.int32) for s in sources if s.name not in fans},
         {p.name: np.empty(samples, np.int64) for p in program.populations},
         steps,
         {p.name: _raster(program, p, samples, steps) for p in program.populations if record},
         {name: {kind: samples * steps} for name, kind in kinds.items()},
+        {name: np.empty((samples, fan.shape[1]), np.int64) for name, fan in fans.items()},
+        {name: np.empty(len(fan), np.int64) for name, fan in fans.items()},
     )
 
 

@@ -33,7 +33,7 @@ from ..house.tree import ROOT
 from .random_programs import random_case
 
 torch = pytest.importorskip("torch")
-from slipway.deploy.gpu import plan, products, runner, synapses  # noqa: E402
+from slipway.deploy.gpu import counting, plan, products, runner, synapses  # noqa: E402
 from slipway.deploy.gpu.neurons import STEPS  # noqa: E402
 
 Case = tuple[Program, Stimulus]
@@ -321,6 +321,30 @@ def test_a_portion_stays_within_its_memory() -> None:
         assert size.samples * (each + size.steps * moment) + 3 * size.scratch <= memory
     with pytest.raises(UsageError, match=r"one step of one sample needs \d+ bytes; the limit"):
         plan.portion(program, 1000, 1, 1000, record=False, wide=8)
+
+
+@on_each_device
+def test_weighted_totals_are_what_the_messages_sum_up_to(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "ROWS", 40)  # several pieces
+    monkeypatch.setattr(plan, "LEAST_SAMPLES", 1)  # and parts
+    for seed in range(6):
+        program, stimulus = random_case(seed)
+        norm = reference.execute(program, stimulus)
+        rng = np.random.default_rng(seed)
+        fans = {  # the last leaves float64
+            name: rng.integers(
+                0, [2, 5000, 2**60 // norm.executed_steps // m.shape[1]], (m.shape[1], 3)
+            )
+            for name, m in norm.messages.items()
+        }
+        trace = GpuEngine(program, device).run(stimulus, fans=fans)
+        assert trace.messages == {}
+        for name, fan in fans.items():
+            np.testing.assert_array_equal(trace.totals[name], norm.messages[name] @ fan)
+            elements = norm.messages[name].sum(axis=0)
+            np.testing.assert_array_equal(trace.element_messages[name], elements)
 
 
 @on_each_device

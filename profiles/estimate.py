@@ -10,6 +10,7 @@ from ..errors import UsageError
 from . import events, memory, operations
 from .costs import CostModel
 from .counts import Counts, counts_of
+from .latency import step_with
 from .terms import Band, Estimate, Latency, Term
 
 METHODS: dict[str, Callable[[Counts, CostModel], Estimate]] = {
@@ -51,21 +52,40 @@ def sensitivity(run: Mapping[str, Any], model: CostModel) -> dict[str, tuple[flo
     """
     counts = counts_of(run)
     nominal = price(counts, model)
+    total_with = _total_with(counts.on(model.device), model, nominal)
     found = {}
     for name in nominal.used:
         constant = model.constants[name]
         if constant.low == constant.high:
             continue
-        ends = tuple(_with(counts, model, name, end) for end in (constant.low, constant.high))
+        ends = tuple(total_with(name, end) for end in (constant.low, constant.high))
         if ends[0] != ends[1]:
             found[name] = (ends[0], ends[1])
     return dict(sorted(found.items(), key=lambda item: item[1][0] - item[1][1]))
 
 
-def _with(counts: Counts, model: CostModel, name: str, value: float) -> float:
-    fixed = replace(model.constants[name], value=value)
-    changed = replace(model, constants={**model.constants, name: fixed})
-    return price(counts, changed).total.nominal
+def _total_with(
+    counts: Counts, model: CostModel, nominal: Estimate
+) -> Callable[[str, float], float]:
+    """The nominal total with one constant at another value."""
+    latency, static = nominal.latency, nominal.terms["static"].energy
+    timed = latency is not None and latency.placed and static is not None
+    step = step_with(counts, model) if timed else None
+
+    def total_with(name: str, value: float) -> float:
+        constant = model.constants[name]
+        if constant.unit == "second" and step and latency and static:
+            # Only static power lasts longer.
+            longer = step(name, value) / latency.step.nominal
+            return nominal.dynamic.nominal + static.nominal * longer
+        changed = replace(
+            model, constants={**model.constants, name: replace(constant, value=value)}
+        )
+        if constant.unit != "second" and model.method == "events":
+            return events.price(counts, changed, latency).total.nominal
+        return METHODS[model.method](counts, changed).total.nominal
+
+    return total_with
 
 
 __all__ = ["METHODS", "Band", "Estimate", "Latency", "Term", "estimate", "price", "sensitivity"]

@@ -20,11 +20,16 @@ OTHER_CORES = (
 )
 
 
-def price(counts: Counts, model: CostModel) -> Estimate:
+def price(counts: Counts, model: CostModel, latency: Latency | None = None) -> Estimate:
     """Counts times the prices of the model, per inference.
 
     term = sum over its constants of price x count / samples; static = power x chips x latency.
     Neuron terms run from no update to every update active, whichever is less and more.
+
+    Args:
+        counts: of a run.
+        model: the prices.
+        latency: where it is known already.
     """
     energies = [(k, c) for k, c in model.constants.items() if c.unit == "joule"]
     per_inference = 1 / counts.samples
@@ -46,7 +51,8 @@ def price(counts: Counts, model: CostModel) -> Estimate:
     }
     used = [k for k, c in priced if _occurs(counts, c)]
     assumptions = list(_activity(counts, priced))
-    latency = latency_of(counts, model) if model.timed else None
+    if latency is None and model.timed:
+        latency = latency_of(counts, model)
     if latency is not None:
         used += [k for k, c in model.constants.items() if _in_time(counts, model, c, latency)]
         assumptions += _time(model, latency)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import ceil
 
 from .costs import Constant, CostModel
 from .counts import Activity, Counts, Layer
 from .quantities import POPULATION, PROJECTION
-from .steps import Steps, steps_of
+from .steps import Steps, nominal_with, steps_of
 from .terms import Band, Latency, total
 
 SCENARIOS = (
@@ -83,6 +84,25 @@ def steps_in(counts: Counts, model: CostModel) -> Steps:
     placed = counts.placed
     assert placed is not None  # a profile without placement is not read
     return steps_of(counts, model, barrier(model, placed.tiles, placed.chips))
+
+
+def step_with(counts: Counts, model: CostModel) -> Callable[[str, float], float]:
+    """Nominal time of a step of a placed run, with one constant of time at another value."""
+    placed = counts.placed
+    assert placed is not None
+    longest = nominal_with(counts, model)
+    cores = steps_in(counts, model).band.nominal
+    wait = barrier(model, placed.tiles, placed.chips).nominal
+
+    def step(name: str, value: float) -> float:
+        constant = model.constants[name]
+        if constant.counts != "steps":
+            return longest(name, value) + wait
+        fixed = {**model.constants, name: replace(constant, value=value)}
+        other = barrier(replace(model, constants=fixed), placed.tiles, placed.chips)
+        return cores - wait + other.nominal
+
+    return step
 
 
 def _profiled(counts: Counts, model: CostModel) -> Latency:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,34 @@ def steps_of(counts: Counts, model: CostModel, barrier: Band) -> Steps:
         parts,
         barrier,
     )
+
+
+def nominal_with(counts: Counts, model: CostModel) -> Callable[[str, float], float]:
+    """Mean nominal time of the longest core of a step, with one constant at another value.
+
+    As `steps_of`, for many values of many constants: what each counts is worked out once.
+
+    Args:
+        counts: of a run with placement and profile.
+        model: the prices.
+    """
+    profile, placed = counts.profile, counts.placed
+    assert profile is not None
+    assert placed is not None
+    base = _parts(counts, profile, placed, model, "value")
+
+    def mean(name: str, value: float) -> float:
+        constant = model.constants[name]
+        key = CORE_TIME[constant.counts]
+        one = replace(model, constants={name: replace(constant, value=1.0)})
+        work = _parts(counts, profile, placed, one, "value")[key]
+        parts = {**base, key: base[key] + (value - constant.value) * work}
+        shape = profile.syn_ops.shape
+        wide = [np.broadcast_to(parts[key], shape) for key in PARTS]
+        times = sum(wide) if model.core_time == "sum" else np.maximum.reduce(wide)
+        return float(np.max(times, axis=2).mean())
+
+    return mean
 
 
 def _parts(

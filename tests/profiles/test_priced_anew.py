@@ -254,6 +254,24 @@ def test_sensitivity_of_every_model_is_in_order() -> None:
         assert set(found) <= set(banded)
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
+@pytest.mark.parametrize("chips", [4, 16])
+def test_sensitivity_is_pricing_anew(model: CostModel, chips: int) -> None:
+    run = for_device(model, seed=3, cores_per_chip=chips)
+    for name, ends in sensitivity(run, model).items():
+        constant = model.constants[name]
+        for value, expected in zip((constant.low, constant.high), ends, strict=True):
+            # The band is left aside: it clips a nominal value that a constant left behind.
+            fixed = replace(constant, value=value, low=0.0, high=1.0)
+            wide = {
+                k: replace(c, low=0.0, high=max(1.0, c.high))
+                for k, c in model.constants.items()
+            }
+            changed = replace(model, constants={**wide, name: fixed})
+            total = estimate(run, changed).total.nominal
+            assert total == pytest.approx(expected, rel=1e-9), name
+
+
 def test_energy_of_what_belongs_to_no_layer(tmp_path: Any) -> None:
     """A user's file may price barriers and host messages: one constant, no code."""
     from .test_costs import SHIPPED

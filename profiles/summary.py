@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .figures import percent, quantity, share, short, span, times
+from .figures import accuracy, percent, quantity, share, short, span, times
 from .names import binding, term
+
+# Runs that the sentence on the other runs names.
+MOST_OTHERS = 3
 
 
 def summary_of(report: Mapping[str, Any]) -> list[str]:
@@ -15,7 +18,7 @@ def summary_of(report: Mapping[str, Any]) -> list[str]:
         sentence
         for sentence in (
             *(_cost(report), _shares(report), _time(report), _layer(report)),
-            _dense(report),
+            *(_dense(report), _others(report)),
         )
         if sentence
     ]
@@ -103,6 +106,24 @@ def _dense(report: Mapping[str, Any]) -> str:
             f"{limits['spike_rate_side']} the published break-even of 5.7 to 6.4 %"
         )
     return f"{text}."
+
+
+def _others(report: Mapping[str, Any]) -> str:
+    """The other runs, against the first: accuracy, and energy where it can be compared."""
+    model = report["main_model"]
+    rows = report["comparison"]
+    parts = []
+    for row in rows[1 : MOST_OTHERS + 1]:
+        part = f"{short(row['label'], 50)} reaches {accuracy(row['accuracy'])}"
+        needed = row["ratio"]["energy"][model]
+        if needed is not None:
+            part += f" with {times(needed)} the energy"
+        parts.append(part)
+    if not parts:
+        return ""
+    first = f"Beside {accuracy(rows[0]['accuracy'])} of {short(rows[0]['label'], 50)}"
+    more = len(rows) - 1 - len(parts)
+    return f"{first}, {', '.join(parts)}{f'; {more} more runs are below' if more else ''}."
 
 
 def _lower(key: str) -> str:

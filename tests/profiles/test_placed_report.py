@@ -178,6 +178,19 @@ def test_labels_are_the_fewest_words_that_tell_runs_apart() -> None:
     assert same == ["fast engine, fixed point (1)", "fast engine, fixed point (2)"]
 
 
+def test_findings_name_the_other_runs() -> None:
+    runs = [network(3, seed=n) for n in range(6)]
+    for n, run in enumerate(runs):
+        run["compile"]["code"] = f"code{n}"
+    said = build_report(runs)["summary"][-1].replace("\u00a0", " ")
+    assert said.startswith("Beside 91.2 % of code0, code1 reaches 91.2 % with ")
+    assert said.endswith("the energy; 2 more runs are below.")
+    del runs[1]["placement"], runs[1]["traffic"], runs[1]["profile"]
+    said = build_report(runs[:2])["summary"][-1]
+    assert said.endswith("code1 reaches 91.2\u00a0%.")
+    assert len(build_report(runs[:1])["summary"]) == 5
+
+
 def test_a_run_on_cores_is_not_compared_with_one_that_was_not_placed() -> None:
     first, second = network(3), network(3)
     del second["placement"], second["traffic"], second["profile"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CapacityExceeded, UsageError
-from .placement import Placement, load_placement, naive
+from .placement import Placement, load_placement, place
 from .profile import Observed, Profile, observe, profile_of
 from .program import Program
 from .routes import routes_of
@@ -69,7 +69,8 @@ def placed(program: Program, data: Data, path: Path | None, memory: int) -> Layo
         return _profiled(program, load_placement(path), observe(program, data, memory // 4))
     try:
         found = observe(program, data, memory // 4)
-        return _profiled(program, naive(program), found)
+        rates = None if found is None else found.rates
+        return _profiled(program, place(program, rates=rates), found)
     except (CapacityExceeded, UsageError) as error:  # too large, or no compiler of kernels
         return Layout(unplaced=str(error))
 

@@ -271,3 +271,31 @@ def test_names_every_input_and_output_and_what_carries_values() -> None:
     assert "Of the 1,610 messages 610 carry a value" in words
     assert "sends values" in words
     assert "carry a value" not in page_of(faces())[1].text
+
+
+@pytest.mark.parametrize("run", [faces(), placed(rate=0.0), network()])
+def test_no_total_stands_without_its_badge_and_what_it_lacks(run: dict[str, Any]) -> None:
+    report = build_report([run])
+    text, page = page_of(run)
+    words = " ".join(page.text.split())
+    for model, energy in report["energy"].items():
+        assert f"{model}: not priced, and assumed" in words
+        section = text.split(f"<h3>{model}</h3>")[1].split("</section>")[0]
+        badges = re.findall(r"<li[^>]*>([^<]*)</li>", section)
+        assert badges[0] == "estimate, not a measurement"
+        assert "partial" in badges
+        for badge in energy["badges"]:
+            assert html.escape(badge) in section
+        assert energy["uncertainty"] in html.unescape(section)
+    for entry in report["unpriced"]:
+        assert " ".join(entry["reason"].split()) in words
+
+
+def test_a_silent_network_shows_what_it_still_costs() -> None:
+    _, page = page_of(placed(rate=0.0))
+    terms = next(label for label in page.charts if "by term, loihi1_davies" in label)
+    assert re.search(r"Neurons: [\d.]+\xa0[pnu\u00b5]J", terms)
+    assert re.search(r"Static power: [\d.]+\xa0[pnmu\u00b5]J", terms)
+    assert "Barrier" in page.text
+    steps = next(label for label in page.charts if "Time of each step" in label)
+    assert re.search(r"mean [\d.]+\xa0[pn\u00b5]s", steps)

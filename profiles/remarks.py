@@ -23,6 +23,11 @@ LARGEST_IMBALANCE = 2.0
 NOTES = ("fewer_samples", "other_placement", "other_process", "zero_weights", "encoding")
 
 
+def fits(device: str, target: str | None) -> bool:
+    """Whether a target is the device of a model, or a variant of it: "loihi2-netx"."""
+    return target is not None and (target == device or target.startswith(f"{device}-"))
+
+
 def warnings_of(
     runs: Sequence[Mapping[str, Any]],
     priced: Sequence[tuple[CostModel, Estimate]],
@@ -170,7 +175,7 @@ def _devices(
         others = [
             f"{m.name} ({plain(m.device)})"
             for m, e in priced
-            if m.device != target and (e.latency is not None) is timed
+            if not fits(m.device, target) and (e.latency is not None) is timed
         ]
         if others:
             text = (

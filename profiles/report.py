@@ -29,6 +29,7 @@ from .remarks import (
     RATE_LIMIT,
     RATE_LIMIT_STRICT,
     SPIKES_PER_SYNAPSE,
+    fits,
     warnings_of,
 )
 from .run_file import check_run
@@ -125,7 +126,7 @@ def build_report(
 def default_models(target: str | None) -> tuple[str, ...]:
     """The shipped models of a target, and beside them those of arithmetic and memory."""
     shipped = list_cost_models()
-    own = [name for name in shipped if load_cost_model(name).device == target]
+    own = [name for name in shipped if fits(load_cost_model(name).device, target)]
     own = [name for name in own if name not in BESIDE] or [WITHOUT_TARGET]
     return (*own, *(name for name in BESIDE if name in shipped))
 

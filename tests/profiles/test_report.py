@@ -206,6 +206,14 @@ def test_warnings_of_every_report_today() -> None:
     assert "not priced (loihi1_davies, ops45)" in text
 
 
+def test_a_variant_of_a_target_is_that_device() -> None:
+    run = faces()
+    run["target"] = "loihi2-netx"
+    assert "other_device" not in codes(build_report([run], ["loihi2_derived"]))
+    run["target"] = "loihi20"
+    assert "other_device" in codes(build_report([run], ["loihi2_derived"]))
+
+
 def test_warning_of_a_high_rate() -> None:
     run = faces()
     for entry in run["populations"].values():
@@ -329,6 +337,7 @@ def test_the_models_of_the_target_stand_first_and_arithmetic_never_alone() -> No
         return list(build_report([run], None)["energy"])
 
     assert names("loihi1") == ["loihi1_davies", "loihi1_sanafe", "ops45", "lemaire22"]
-    assert names("loihi2") == ["loihi2_derived", "ops45", "lemaire22"]
+    for target in ("loihi2", "loihi2-netx"):
+        assert names(target) == ["loihi2_derived", "ops45", "lemaire22"]
     assert names("a chip of ours") == names(None) == ["loihi1_davies", "ops45", "lemaire22"]
     assert build_report([faces()], None)["main_model"] == "loihi2_derived"

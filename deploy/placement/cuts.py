@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..program import Program
+from ..program import Program, Projection
 from ..synapses.conv2d import Conv2d
 from ..targets import Target
 from .order import image_shape, storage_order
@@ -35,8 +35,10 @@ class Cut:
 
     Attributes:
         order: flat indices of the neurons, in the order in which they are cut.
-        grain: neurons that stay together: one position of a group of channels.
-        groups, bands: of channels and columns, that parts keep to where there are enough.
+        sizes: int64 (items,), neurons that stay together: those of one position, or of one
+            row of a band, of a group of channels.
+        groups: of channels, that parts keep to where there are enough of them.
+        bands: int64, items of each band of columns, within a group; likewise.
         most: neurons that a part may have.
         fewest: parts that it needs at least.
         axons: source elements that a part sees, with that many parts.
@@ -44,7 +46,7 @@ class Cut:
     """
 
     order: Array
-    grain: int
+    sizes: Array
     groups: int
     bands: Array
     most: int
@@ -55,45 +57,52 @@ class Cut:
     def whole(self, load: Array, parts: int) -> Array:
         """Part of each neuron, int32, in that many parts of about equal load."""
         ends = self._blocks(parts)
-        each = load[self.order].reshape(-1, self.grain).sum(axis=1)
+        each = self._items(load)
         total = np.add.reduceat(each, np.concatenate(([0], ends[:-1])))
-        shares = apportion(total, np.diff(ends, prepend=0), parts, self.most // self.grain)
+        limit = self._limit()
+        shares = apportion(total, np.diff(ends, prepend=0), parts, limit)
         pieces, first, begin = [], 0, 0
         for end, share in zip(ends.tolist(), shares.tolist(), strict=True):
-            pieces.append(first + ranges(each[begin:end], np.ones(share), self._limit(share)))
+            room = np.full(share, limit, np.int64)
+            pieces.append(first + ranges(each[begin:end], np.ones(share), room))
             first, begin = first + share, end
         return self._spread(np.concatenate(pieces))
 
-    def within(self, load: Array, start: float, stop: float) -> Array:
+    def within(self, load: Array, start: float, stop: float, spare: float = np.inf) -> Array:
         """The same where the population lies from `start` to `stop` on a line of cores.
 
-        Part i gets what lies between i and i + 1.
+        Part i gets what lies between i and i + 1, and at most `spare` times more neurons than
+        its share, beyond that share.
         """
         first, last = int(np.floor(start + 1e-9)), int(np.ceil(stop - 1e-9))
         edges = np.clip(np.arange(first, max(last, first + 1) + 1), start, stop)
-        each = load[self.order].reshape(-1, self.grain).sum(axis=1)
         widths = np.maximum(np.diff(edges), 1e-9)
-        limit = np.ceil(self.most // self.grain * widths).astype(np.int64)
-        return self._spread(first + ranges(each, widths, limit))
+        share = self.sizes.size / max(stop - start, 1e-9) * (1 + spare)
+        room = np.ceil(min(self._limit(), share) * widths).astype(np.int64)
+        return self._spread(first + ranges(self._items(load), widths, room))
+
+    def _items(self, load: Array) -> Array:
+        starts = np.cumsum(self.sizes) - self.sizes
+        return np.asarray(np.add.reduceat(load[self.order], starts))
+
+    def _limit(self) -> int:
+        """Items that a part may have."""
+        return max(1, self.most // int(self.sizes.max()))
 
     def _blocks(self, parts: int) -> Array:
-        """Where the blocks that parts keep to end, in grains."""
-        grains = self.order.size // self.grain
-        per_group = grains // self.groups
+        """Where the blocks that parts keep to end, in items."""
+        per_group = int(self.bands.sum())
+        starts = np.arange(self.groups) * per_group
         if parts >= self.groups * self.bands.size:
-            inside = np.cumsum(self.bands) * (per_group // int(self.bands.sum()))
-            starts = np.arange(self.groups)[:, None] * per_group
-            return np.asarray((starts + inside[None, :]).reshape(-1))
+            inside = np.cumsum(self.bands)
+            return np.asarray((starts[:, None] + inside[None, :]).reshape(-1))
         if parts >= self.groups:
-            return np.arange(1, self.groups + 1) * per_group
-        return np.array([grains])
-
-    def _limit(self, parts: int) -> Array:
-        return np.full(parts, self.most // self.grain, np.int64)
+            return starts + per_group
+        return np.array([self.groups * per_group])
 
     def _spread(self, part: Array) -> Array:
         result = np.empty(self.order.size, np.int32)
-        result[self.order] = np.repeat(part, self.grain)
+        result[self.order] = np.repeat(part, self.sizes)
         return result
 
 
@@ -140,21 +149,31 @@ def ranges(load: Array, widths: Array, limit: Array) -> Array:
 
 
 def cuts_of(program: Program, target: Target, population: str, load: Array) -> list[Cut]:
-    """The ways worth looking at: none needs more parts and more axons than another.
+    """The ways worth looking at, fewest parts first.
 
     Empty if not even single neurons fit.
     """
     plain = _plain(program, target, population)
     measured = [_measured(program, target, population, load, cut) for cut in plain]
-    return _best([cut for cut in measured if cut is not None])
+    return sorted((cut for cut in measured if cut is not None), key=lambda cut: cut.fewest)
 
 
-def _best(found: list[Cut]) -> list[Cut]:
-    """Those that no other beats, fewest parts first."""
-    kept: list[Cut] = []
-    for cut in sorted(found, key=lambda c: (c.fewest, c.fewest * c.axons)):
-        if all(cut.fewest * cut.axons < 0.98 * k.fewest * k.axons for k in kept):
-            kept.append(cut)
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Groups of channels and bands of columns, and what their tiles seem to need."""
+
+    groups: int
+    bands: int
+    fewest: int
+    axons: float
+
+
+def _best(found: list[Estimate]) -> list[Estimate]:
+    """Those that no other beats in parts and in messages, fewest parts first."""
+    kept: list[Estimate] = []
+    for one in sorted(found, key=lambda c: (c.fewest, c.fewest * c.axons)):
+        if all(one.fewest * one.axons < 0.98 * k.fewest * k.axons for k in kept):
+            kept.append(one)
     return kept
 
 
@@ -166,11 +185,11 @@ def _plain(program: Program, target: Target, population: str) -> list[Cut]:
     index = np.arange(int(np.prod(shape)), dtype=np.int64)
     into = [p for p in program.into(population) if isinstance(p.synapse, Conv2d)]
     if len(shape) != 3 or not into:
-        return [Cut(index, 1, 1, np.array([index.size]), most)]
+        return [_by_neuron(index, most)]
     channels, height, width = shape
     image = index.reshape(shape)
-    flat = Cut(storage_order(shape), 1, 1, np.array([index.size]), most)
-    estimates: list[tuple[int, int, Cut]] = []
+    flat = _by_neuron(storage_order(shape), most)
+    estimates: list[Estimate] = []
     for bands in sorted({b for b in (1, 2, 3, 4, 5, 6, 8, 12, 16) if b <= width}):
         columns = -(-width // bands)
         across = {p.name: axis(_conv(p), 1, columns) for p in into}
@@ -201,43 +220,46 @@ def _plain(program: Program, target: Target, population: str) -> list[Cut]:
                 for p in into
             )
             fewest = int(np.ceil(groups * bands * height / rows))
-            estimates.append(
-                (
-                    groups,
-                    bands,
-                    Cut(index, own, groups, split(width, bands), most, fewest, axons),
-                )
-            )
-    if not estimates:  # perhaps with fewer neurons than a row
-        finest = _divisors(channels)[-1]
-        return [
-            Cut(
-                tiled(image, finest, width),
-                channels // finest,
-                finest,
-                split(width, width),
-                most,
-            )
-        ]
-    chosen = _best([cut for _, _, cut in estimates])
+            estimates.append(Estimate(groups, bands, fewest, axons))
+    chosen = _best(estimates) or [Estimate(_divisors(channels)[-1], width, 1, 0.0)]
     step = max(1, -(-len(chosen) // KEPT))
-    return [flat] + [
-        replace(cut, order=tiled(image, groups, bands))
-        for cut in chosen[::step]
-        for groups, bands, other in estimates
-        if other is cut
-    ]
+    found = [flat]
+    for estimate in chosen[::step]:
+        found += _tiles(image, estimate, most)
+    return found
+
+
+def _by_neuron(order: Array, most: int) -> Cut:
+    """Any number of neurons of that order in a part."""
+    return Cut(order, np.ones(order.size, np.int64), 1, np.array([order.size]), most)
+
+
+def _tiles(image: Array, estimate: Estimate, most: int) -> list[Cut]:
+    """Tiles of whole rows, and of any positions."""
+    channels, height, _ = image.shape
+    groups, own = estimate.groups, channels // estimate.groups
+    columns = split(image.shape[2], estimate.bands)
+    order = tiled(image, groups, estimate.bands)
+    rows = np.tile(np.repeat(columns, height) * own, groups)
+    positions = np.full(order.size // own, own)
+    found = []
+    for sizes, bands in ((rows, np.full(columns.size, height)), (positions, columns * height)):
+        if sizes.max() <= most:
+            found.append(
+                Cut(order, sizes, groups, bands, most, estimate.fewest, estimate.axons)
+            )
+    return found
+
+
+def _conv(projection: Projection) -> Conv2d:
+    conv = projection.synapse
+    assert isinstance(conv, Conv2d)
+    return conv
 
 
 def split(items: int, parts: int) -> Array:
     """Sizes of about equal parts."""
     return np.diff(np.arange(parts + 1) * items // parts)
-
-
-def _conv(projection: Any) -> Conv2d:
-    conv = projection.synapse
-    assert isinstance(conv, Conv2d)
-    return conv
 
 
 def _most(share: Any, height: int) -> int:
@@ -275,7 +297,7 @@ def _measured(
     program: Program, target: Target, population: str, load: Array, cut: Cut
 ) -> Cut | None:
     """With the fewest parts that fit, and what such a part sees; None if nothing fits."""
-    grains = load.size // cut.grain
+    grains = cut.sizes.size
     into = program.into(population)
     few = bool(into) and all(isinstance(p.synapse, Conv2d) for p in into)
     tried: dict[int, tuple[float, float]] = {}

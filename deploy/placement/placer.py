@@ -25,8 +25,9 @@ from .cuts import Cut, cuts_of, probe
 from .incidence import incidence_of
 from .line import lay_out
 from .load import Rates, full_rates, neuron_loads
+from .parts import parts_usage
 from .placement import Placement
-from .splitter import equal_parts, finished, violations
+from .splitter import crowded_senders, equal_parts, finished, violations, worst
 from .usage import usage_of
 
 Array = npt.NDArray[Any]
@@ -48,6 +49,7 @@ class Problem:
         rates: source -> messages of each element per inference.
         loads: population -> operations of each neuron per inference.
         cuts: population -> ways to cut it.
+        memory: what was measured of them.
     """
 
     program: Program
@@ -55,6 +57,7 @@ class Problem:
     rates: Mapping[str, Array]
     loads: Mapping[str, Array]
     cuts: Mapping[str, list[Cut]]
+    memory: dict[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def place(
         refused = error
     loads = neuron_loads(program, known)
     cuts = {p.name: cuts_of(program, chip, p.name, loads[p.name]) for p in program.populations}
-    problem = Problem(program, chip, known, loads, cuts)
+    problem = Problem(program, chip, known, loads, cuts, {})
     best: Candidate | None = None
     if all(cuts.values()):
         for index in partitions(problem, cores):
@@ -177,52 +180,112 @@ def partitions(problem: Problem, cores: int | None) -> Iterator[dict[str, Array]
 
 def separate(problem: Problem, bound: float, most: int) -> dict[str, Array] | None:
     """Each population on cores of its own, with the fewest messages; None if too many cores."""
-    options = {
-        name: [_option(problem, name, cut, bound) for cut in cuts]
+    floors = {
+        (name, number): cut.fewest
         for name, cuts in problem.cuts.items()
+        for number, cut in enumerate(cuts)
     }
-    chosen = _fitting(options, most)
-    while chosen is not None:
-        index, total = {}, 0
-        for name, (parts, _, cut) in chosen.items():
-            index[name] = cut.whole(problem.loads[name], parts) + np.int32(total)
-            total += parts
-        if total > most:
+    while True:
+        options = {name: _options(problem, name, bound, floors) for name in problem.cuts}
+        chosen = _fitting(options, most)
+        if chosen is None:
             return None
-        used = usage_of(problem.program, problem.target, index, total).used
-        crowded = {
-            name
-            for resource, amounts in used.items()
-            for name, of in index.items()
-            if (amounts[of] > problem.target.capacity(resource)).any()
-        }
+        raised = False
+        for name, (parts, _, number) in chosen.items():
+            legal = _legal(problem, name, number, parts)
+            if legal != parts:
+                floors[name, number], raised = legal, True
+        if raised:
+            continue
+        index, total = {}, 0
+        for name, (parts, _, number) in chosen.items():
+            own = problem.cuts[name][number].whole(problem.loads[name], parts)
+            index[name] = own + np.int32(total)
+            total += parts
+        crowded = crowded_senders(problem.program, problem.target, index, total)
         if not crowded:
             return index
         for name in crowded:
-            parts, messages, cut = chosen[name]
-            if parts >= cut.order.size // cut.grain:
-                return None
-            chosen[name] = (parts + 1, messages, cut)
-    return None
+            parts, _, number = chosen[name]
+            floors[name, number] = parts + max(1, parts // 8)
 
 
-def _option(problem: Problem, name: str, cut: Cut, bound: float) -> tuple[int, float, Cut]:
+UNLIMITED = 2**31
+SLACK = 0.05
+"""By how much a part may exceed the bound on the load."""
+
+
+def _legal(problem: Problem, name: str, number: int, parts: int) -> int:
+    """The least number of parts from that one on that fits; UNLIMITED: none."""
+    cut = problem.cuts[name][number]
+    grains = cut.sizes.size
+    first = parts
+    while (name, number, first) not in problem.memory:
+        if parts > grains:
+            parts = UNLIMITED
+            break
+        index = cut.whole(problem.loads[name], parts)
+        over = worst(
+            problem.target, parts_usage(problem.program, problem.target, name, index, parts)
+        )
+        if over <= 1:
+            break
+        parts = min(max(parts + 1, int(parts * over**0.5)), max(grains, parts + 1))
+    return int(problem.memory.setdefault((name, number, first), parts))
+
+
+def _busiest(problem: Problem, name: str, number: int, parts: int) -> float:
+    """Load of the busiest of that many parts, but for what whole rows make it more."""
+    key = (name, number, parts, "load")
+    if key not in problem.memory:
+        load = problem.loads[name]
+        index = problem.cuts[name][number].whole(load, parts)
+        problem.memory[key] = float(np.bincount(index, load).max()) / (1 + SLACK)
+    return float(problem.memory[key])
+
+
+def _options(
+    problem: Problem, name: str, bound: float, floors: Mapping[tuple[str, int], int]
+) -> list[Choice]:
+    """A choice for each cut that keeps the bound, or for the one that comes nearest to it."""
+    numbers = range(len(problem.cuts[name]))
+    made = [_option(problem, name, n, bound, floors[name, n]) for n in numbers]
+    legal = [choice for choice in made if choice[0] < UNLIMITED]
+    if not legal:
+        return [(UNLIMITED, np.inf, 0)]
+    busiest = [_busiest(problem, name, number, parts) for parts, _, number in legal]
+    limit = max(bound, min(busiest))
+    return [choice for choice, load in zip(legal, busiest, strict=True) if load <= limit]
+
+
+def _option(
+    problem: Problem, name: str, number: int, bound: float, floor: int
+) -> tuple[int, float, int]:
     """Parts that the bound asks for, and the messages that then come in."""
-    load = problem.loads[name]
-    grains = load.size // cut.grain
-    parts = min(max(cut.fewest, int(np.ceil(float(load.sum()) / bound - 1e-9))), grains)
+    cut, load = problem.cuts[name][number], problem.loads[name]
+    grains = cut.sizes.size
+    if floor > grains:
+        return UNLIMITED, np.inf, number
+    wanted = min(int(np.ceil(float(load.sum()) / bound - 1e-9)), grains)
+    parts = max(floor, wanted)
+    while parts < min(grains, 2 * wanted) and _busiest(problem, name, number, parts) > bound:
+        parts += 1
     axons = cut.axons
     into = problem.program.into(name)
     if parts != cut.fewest and any(isinstance(p.synapse, Conv2d) for p in into):
-        index = cut.whole(load, parts)
-        few = all(isinstance(p.synapse, Conv2d) for p in into)
-        axons = probe(problem.program, problem.target, name, index, parts, few)[1]
+        key = (name, number, parts, "axons")
+        if key not in problem.memory:
+            few = all(isinstance(p.synapse, Conv2d) for p in into)
+            index = cut.whole(load, parts)
+            seen = probe(problem.program, problem.target, name, index, parts, few)
+            problem.memory[key] = seen[1]
+        axons = problem.memory[key]
     sources = {p.source for p in into}
     rate = np.mean([problem.rates[s].mean() for s in sources]) if sources else 0.0
-    return parts, float(parts * axons * rate), cut
+    return parts, float(parts * axons * rate), number
 
 
-Choice = tuple[int, float, Cut]
+Choice = tuple[int, float, int]
 
 
 def _fitting(options: Mapping[str, list[Choice]], most: int) -> dict[str, Choice] | None:

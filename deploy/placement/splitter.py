@@ -119,9 +119,9 @@ def violations(
     for resource, amounts in used.items():
         if not amounts.size or amounts.max() <= target.capacity(resource):
             continue
-        worst = int(np.argmax(amounts))
-        there = [name for name, of in index.items() if (of == worst).any()]
-        found.append(_problem(target, resource, int(amounts[worst]), ", ".join(there)))
+        core = int(np.argmax(amounts))
+        there = [name for name, of in index.items() if (of == core).any()]
+        found.append(_problem(target, resource, int(amounts[core]), ", ".join(there)))
     return found
 
 
@@ -130,8 +130,8 @@ def _problem(target: Target, resource: str, amount: int, population: str) -> Pro
     ceiling = target.utilisation_ceiling
     margin = "" if ceiling == 1 else f" x {ceiling:g} (utilisation ceiling)"
     return Problem(
-        f"{resource.replace('_', ' ')}: {amount} used on a core, limit {limit.value:.0f}{margin}"
-        f" {limit.unit}",
+        f"{resource.replace('_', ' ')}: {amount} used on a core, "
+        f"limit {limit.value:.0f}{margin} {limit.unit}",
         f"population {population}",
         REMEDY[resource],
     )
@@ -144,7 +144,7 @@ def equal_parts(program: Program, target: Target) -> tuple[dict[str, Array], Arr
         counts[population.name] = _fewest(program, target, population.name)
     while True:
         index, total = _numbered(program, counts)
-        crowded = _crowded_senders(program, target, index, total)
+        crowded = crowded_senders(program, target, index, total)
         if not crowded:
             return index, np.arange(total)
         for name in crowded:
@@ -182,7 +182,7 @@ def _fewest(program: Program, target: Target, population: str) -> int:
         if sampled and parts > PROBES:
             probes = np.unique(np.linspace(0, parts - 1, PROBES).astype(int))
             return max(_excess(program, target, population, index == p) for p in probes)
-        return _worst(target, parts_usage(program, target, population, index, parts))
+        return worst(target, parts_usage(program, target, population, index, parts))
 
     low, high = 0, 1  # low does not fit, high does
     while (over := excess(high)) > 1:
@@ -195,7 +195,7 @@ def _fewest(program: Program, target: Target, population: str) -> int:
     if sampled:
         while high < size:
             index = equal_index(program, population, high)
-            if _worst(target, parts_usage(program, target, population, index, high)) <= 1:
+            if worst(target, parts_usage(program, target, population, index, high)) <= 1:
                 break
             high += 1
     return high
@@ -203,10 +203,10 @@ def _fewest(program: Program, target: Target, population: str) -> int:
 
 def _excess(program: Program, target: Target, population: str, inside: Array) -> float:
     index = np.where(inside, 0, -1).astype(np.int32)
-    return _worst(target, parts_usage(program, target, population, index, 1))
+    return worst(target, parts_usage(program, target, population, index, 1))
 
 
-def _worst(target: Target, used: dict[str, Array]) -> float:
+def worst(target: Target, used: dict[str, Array]) -> float:
     """The largest share of a limit."""
     return max(
         float(used[name].max()) / target.capacity(name) for name in used if name in target.core
@@ -219,14 +219,14 @@ def _too_large(program: Program, target: Target, population: str) -> Problem:
     index = np.arange(size, dtype=np.int32)
     used = parts_usage(program, target, population, index, size)
     named = [name for name in used if name in target.core]
-    worst = max(named, key=lambda name: float(used[name].max()) / target.capacity(name))
-    problem = _problem(target, worst, int(used[worst].max()), population)
+    largest = max(named, key=lambda name: float(used[name].max()) / target.capacity(name))
+    problem = _problem(target, largest, int(used[largest].max()), population)
     return Problem(
         f"a single neuron does not fit: {problem.what}", problem.where, problem.remedy
     )
 
 
-def _crowded_senders(
+def crowded_senders(
     program: Program, target: Target, index: dict[str, Array], total: int
 ) -> dict[str, Problem]:
     """Populations whose parts have too many destinations."""

@@ -43,12 +43,20 @@ class _Tracer(fx.Tracer):
 
 
 class _ByLayer(fx.Interpreter):
-    def __init__(self, model: nn.Module, watch: Collection[str]) -> None:
+    def __init__(self, model: nn.Module) -> None:
         graph = _Tracer().trace(model, concrete_args={"state": None})
         super().__init__(fx.GraphModule(model, graph))
-        self.watch, self.steps = watch, 0
+        self.watch: Collection[str] = ()
+        self.steps = 0
         self.membranes: dict[str, Tensor] = {}
         self.rates: dict[str, Tensor] = {}
+
+    def sequence(self, frames: Tensor, watch: Collection[str]) -> Sequence:
+        self.watch, self.steps, self.membranes, self.rates = watch, len(frames), {}, {}
+        output, _ = self.run(frames.flatten(0, 1), None)
+        done = Sequence(output.unflatten(0, (self.steps, -1)), self.membranes, self.rates)
+        self.membranes, self.rates = {}, {}  # they are the caller's
+        return done
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         cell = self.fetch_attr(target)
@@ -83,36 +91,59 @@ def _spikes(cell: nn.Module) -> bool:
     return isinstance(cell, LIFBoxCell)
 
 
+class OverTime:
+    """A one-step network as a function of all its steps; shares the network's weights.
+
+    Made once and called often: making it traces the network, 20 to 50 ms for the students.
+    Layers that are replaced later are not seen.
+    """
+
+    def __init__(self, model: nn.Module, order: Order = "layer") -> None:
+        """Trace a network.
+
+        Args:
+            model: one step, forward(x, state=None) -> (output, state).
+            order: "layer" by layer, or "step" by step.
+
+        Raises:
+            UsageError: there is no such order.
+        """
+        if order not in ("layer", "step"):
+            raise UsageError(f"order is {order!r}", remedy="give layer or step")
+        self._model = model
+        self._layers = _ByLayer(model) if order == "layer" else None
+
+    def __call__(self, frames: Tensor, watch: Collection[str] = ()) -> Sequence:
+        """Run over all steps, from the initial state.
+
+        Args:
+            frames: (T, N, ...), the input of each step.
+            watch: paths of cells whose membranes are wanted.
+
+        Raises:
+            UsageError: the network has no such cells, or there are no steps.
+        """
+        named = self._model.named_modules()
+        cells = {name: m for name, m in named if isinstance(m, SNNCell)}
+        problems = [
+            Problem(f"there is no neuron at {name!r}", "watch", f"one of {', '.join(cells)}")
+            for name in watch
+            if name not in cells
+        ]
+        if len(frames) == 0:
+            problems.append(Problem("there are no time steps in the frames"))
+        if problems:
+            raise UsageError(*problems)
+        if self._layers is not None:
+            return self._layers.sequence(frames, watch)
+        return _by_step(self._model, frames, cells, watch)
+
+
 def run_sequence(
     model: nn.Module, frames: Tensor, *, order: Order = "layer", watch: Collection[str] = ()
 ) -> Sequence:
-    """Run a network over all steps, from its initial state.
-
-    Args:
-        model: one step, forward(x, state=None) -> (output, state).
-        frames: (T, N, ...), the input of each step.
-        order: "layer" by layer, or "step" by step.
-        watch: paths of cells whose membranes are wanted.
-
-    Raises:
-        UsageError: the model has no such cells, or there are no steps.
-    """
-    cells = {name: m for name, m in model.named_modules() if isinstance(m, SNNCell)}
-    problems = [
-        Problem(f"there is no neuron at {name!r}", "watch", f"one of {', '.join(cells)}")
-        for name in watch
-        if name not in cells
-    ]
-    if len(frames) == 0:
-        problems.append(Problem("there are no time steps in the frames"))
-    if problems:
-        raise UsageError(*problems)
-    if order == "step":
-        return _by_step(model, frames, cells, watch)
-    layers = _ByLayer(model, watch)
-    layers.steps = len(frames)
-    output, _ = layers.run(frames.flatten(0, 1), None)
-    return Sequence(output.unflatten(0, (len(frames), -1)), layers.membranes, layers.rates)
+    """Run a network over all steps once; see OverTime."""
+    return OverTime(model, order)(frames, watch)
 
 
 def _by_step(

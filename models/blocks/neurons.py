@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
-from norse.torch.functional.leaky_integrator_box import LIBoxParameters
+from norse.torch.functional.leaky_integrator_box import LIBoxParameters, LIBoxState
 from norse.torch.functional.lif_box import LIFBoxFeedForwardState, LIFBoxParameters
 from norse.torch.module.leaky_integrator_box import LIBoxCell
 from norse.torch.module.lif_box import LIFBoxCell
@@ -70,10 +70,18 @@ def _step(
     x: Tensor, state: Any, p: Any, dt: float, surrogate: Surrogate, detach_reset: bool
 ) -> tuple[Tensor, Any]:
     """As norse's lif_box_feed_forward_step, with a surrogate of our own."""
-    v = state.v + dt * p.tau_mem_inv * (x + p.v_leak - state.v)
+    v = _integrate(x, state, p, dt)
     s: Tensor = _Spike.apply(v - p.v_th, surrogate)  # type: ignore[no-untyped-call]
     reset = s.detach() if detach_reset else s
-    return s, LIFBoxFeedForwardState(v=p.reset_method(reset, v, p.v_reset, p.v_th))
+    state = LIFBoxFeedForwardState(v=p.reset_method(reset, v, p.v_reset, p.v_th))
+    return s.to(x.dtype), state
+
+
+def _integrate(x: Tensor, state: Any, p: Any, dt: float) -> Tensor:
+    """The membrane before its reset, never in half precision: 8 bits are no membrane."""
+    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    v: Tensor = state.v + dt * p.tau_mem_inv * (x + p.v_leak - state.v)
+    return v
 
 
 class Lif(LIFBoxCell):  # type: ignore[misc]
@@ -108,6 +116,7 @@ class Lif(LIFBoxCell):  # type: ignore[misc]
             threshold = float(np.nextafter(np.float32(threshold), np.float32(-np.inf)))
         super().__init__(_parameters(step_fraction, threshold), dt=DT)
         self.activation = partial(_step, surrogate=surrogate, detach_reset=detach_reset)
+        self.state_fallback = _at_rest
         self.surrogate, self.unit, self.ties = surrogate, unit, ties
 
 
@@ -128,13 +137,18 @@ class MembraneLif(SNNCell):  # type: ignore[misc]
 def _membrane_step(
     x: Tensor, state: Any, p: Any, dt: float, surrogate: Surrogate, unit: float
 ) -> tuple[Tensor, Any]:
-    v: Tensor = state.v + dt * p.tau_mem_inv * (x + p.v_leak - state.v)
+    v = _integrate(x, state, p, dt)
     _, state = _step(x, state, p, dt, surrogate, detach_reset=False)
     return v / unit, state
 
 
 def _at_rest(x: Tensor) -> Any:
-    return LIFBoxFeedForwardState(v=x.new_zeros(()))
+    """State before the first step; norse's own lies on the CPU and asks for a gradient."""
+    return LIFBoxFeedForwardState(v=torch.zeros((), device=x.device))
+
+
+def _li_at_rest(x: Tensor) -> Any:
+    return LIBoxState(v=torch.zeros((), device=x.device))
 
 
 def _parameters(step_fraction: float, threshold: float) -> Any:
@@ -171,7 +185,9 @@ def seen_integrator(decay: float = 0.2) -> LIBoxCell:
 
     With m for SEEN's membrane v is (1 - decay) m, as long as that neuron would not spike.
     """
-    return LIBoxCell(LIBoxParameters(tau_mem_inv=_exact((1.0 - decay) / DT)), dt=DT)
+    cell = LIBoxCell(LIBoxParameters(tau_mem_inv=_exact((1.0 - decay) / DT)), dt=DT)
+    cell.state_fallback = _li_at_rest
+    return cell
 
 
 def transfer_lif(tau: float = 2.0, threshold: float = 0.5, ties: Ties = "fire") -> Lif:

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ..sequence import Order, run_sequence
+from ..sequence import Order, OverTime
 from .spiking_resnet import SpikingResNet18
 from .vgg_snn import VggSnn
 
@@ -50,7 +50,8 @@ class TransferPair(nn.Module):
             order: how batch norm sees the steps; see models/sequence.py. The base: "step".
         """
         super().__init__()
-        self.student, self.order = student, order
+        self.student = student
+        self._run = OverTime(student.features, order)
         other = nn.Linear(student.fc.in_features, student.fc.out_features)
         self.static_head: nn.Linear | None = other if heads == 2 else None
         self.coefficients = nn.Parameter(torch.ones(student.time_steps))
@@ -64,6 +65,6 @@ class TransferPair(nn.Module):
     def _features(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         name = self.student.alignment
         watch = () if name == "features" else (name,)
-        done = run_sequence(self.student.features, frames, order=self.order, watch=watch)
+        done = self._run(frames, watch)
         compared = done.membranes[name] if watch else done.output
         return done.output, compared.flatten(2)

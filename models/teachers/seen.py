@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ..blocks.chain import Chain
 from ..blocks.neurons import seen_lif, seen_membrane
-from ..sequence import run_sequence, walk
+from ..sequence import OverTime, walk
 from .resnet import ResNet18, Stem
 
 CHANNELS = (64, 256, 512)
@@ -68,6 +68,7 @@ class Seen(nn.Module):
         self.mlp_f1, self.mlp_f2, self.mlp_f3 = (_attention(first) for _ in range(3))
         self.lif0, self.lif1, self.lif2, self.lif3 = (seen_lif() for _ in range(4))
         self.head = classifier(third * map_size(size) ** 2, HIDDEN, classes)
+        self._classify = OverTime(self.head)
 
     def forward(self, frames: Tensor, events: Tensor) -> Tensor:
         """Logits of each step; the paper's answer is their mean over the steps.
@@ -81,7 +82,7 @@ class Seen(nn.Module):
         """
         h3, w = self.frame_branch(frames)
         s3 = self.event_branch(events, w)
-        return run_sequence(self.head, s3 + h3).output
+        return self._classify(s3 + h3).output
 
     def frame_branch(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """(spikes h3 (N, F), weights of the kernel sizes (N, 3, 1, 1))."""
@@ -185,9 +186,10 @@ class HybridTeacher(nn.Module):
             flatten=nn.Flatten(),
         )
         self.head = classifier(third * map_size(size) ** 2, hidden, classes)
+        self._classify, self._see = OverTime(self.head), OverTime(self.event)
 
     def forward(self, frames: Tensor, events: Tensor) -> Tensor:
         """As Seen: frames (N, C, H, W), events (T, N, C, H, W) -> (T, N, classes)."""
         h3, _ = self.frame_lif(self.frame.features(frames).flatten(1))
-        s3 = run_sequence(self.event, events).output
-        return run_sequence(self.head, s3 + h3).output
+        s3 = self._see(events).output
+        return self._classify(s3 + h3).output

@@ -110,7 +110,7 @@ def test_the_papers_max_pool_has_no_exact_rate_or_change() -> None:
     graph = export(model, (1, 16, 16), calibration=x)
     for code in ("rate", "sigma-delta"):
         with pytest.raises(UnsupportedNode, match="max-pool"):
-            compile_graph(graph, calibration=x, code=code)  # type: ignore[arg-type]
+            compile_graph(graph, calibration=x, code=code)
 
 
 SPIKING: dict[str, Any] = {

@@ -30,13 +30,15 @@ def network(squeeze: Any, size: int = 48) -> ResEmoteNet:
 def test_the_gate_is_its_equation(gate: Any) -> None:
     torch.manual_seed(1)
     layer = SqueezeExcitation(32, gate).double()
+    linear: list[Any] = [layer.fc[0], layer.fc[2]]
     x = torch.randn(3, 32, 5, 7, dtype=torch.float64)
-    first, second = (layer.fc[i].weight.detach().numpy() for i in (0, 2))
+    first, second = (each.weight.detach().numpy() for each in linear)
     assert first.shape == (2, 32)
+    first, second = first.copy(), second.copy()
     hidden = np.maximum(x.numpy().mean(axis=(2, 3)) @ first.T, 0)
     raw = 30 * hidden @ second.T
     with torch.no_grad():
-        layer.fc[2].weight.mul_(30.0)
+        linear[1].weight.mul_(30.0)
         found = layer(x).numpy()
     hard = np.clip(raw / 6 + 0.5, 0, 1)
     factor = 1 / (1 + np.exp(-raw)) if gate == "sigmoid" else hard
@@ -49,6 +51,7 @@ def test_frozen_is_the_mean_and_folding_changes_nothing(squeeze: Any) -> None:
     model = network(squeeze)
     batches = [torch.rand(5, 1, 48, 48), torch.rand(3, 1, 48, 48) ** 3]
     seen: list[torch.Tensor] = []
+    assert isinstance(model.se, SqueezeExcitation)
     hook = model.se.register_forward_hook(
         lambda layer, inputs, output: seen.append(layer.gate(inputs[0]))
     )

@@ -78,7 +78,7 @@ def test_hinton(seed: int, temperature: float, alpha: float) -> None:
 
 def test_the_teacher_gets_no_gradient_and_the_student_does() -> None:
     truth = labels()
-    losses = [
+    losses: list[Any] = [
         lambda s, t: hinton(s[0], t[0], truth, 0.5, 2.0),
         lambda s, t: hit_consistency(s, t, truth, 2.0),
         lambda s, t: temporal_consistency(s, t, 2.0),
@@ -150,7 +150,7 @@ def test_temporal_consistency() -> None:
                 for x in (s, t):
                     a, b = softmax(x[i, n] / 2), softmax(x[j, n] / 2)
                     pairs.append(a @ b / math.sqrt(a @ a) / math.sqrt(b @ b))
-                expected += (pairs[0] - pairs[1]) ** 2
+                expected += float((pairs[0] - pairs[1]) ** 2)
     found = float(temporal_consistency(student, teacher, 2.0, "similarity").detach())
     assert found == pytest.approx(expected / SAMPLES / STEPS**2)
 
@@ -170,11 +170,12 @@ def test_temporal_consistency_at_its_edges() -> None:
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
 def test_temperatures_that_are_none(temperature: float) -> None:
     x = draw(0, STEPS, SAMPLES, CLASSES)
-    for loss in (
+    losses: list[Any] = [
         lambda: divergence(x, x, temperature),
         lambda: temporal_consistency(x, x, temperature, "similarity"),
         lambda: hit_consistency(x, x, labels(), temperature),
-    ):
+    ]
+    for loss in losses:
         with pytest.raises(UsageError, match="temperature is"):
             loss()
     with pytest.raises(UsageError, match=r"alpha is 1\.5"):
@@ -313,7 +314,7 @@ def test_the_whole_of_mskd() -> None:
         ({"alpha": 0.0}, {"classification", "total"}),
     ],
 )
-def test_each_term_of_mskd_can_be_left_out(off: dict[str, float], kept: set[str]) -> None:
+def test_each_term_of_mskd_can_be_left_out(off: dict[str, Any], kept: set[str]) -> None:
     loss = replace(MskdLoss(alpha=0.3, temperature=4.0), **off)
     found, expected = mskd(loss)
     assert set(found) == kept

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 import torch
 from slipway.errors import UsageError
-from slipway.models.sequence import run_sequence
+from slipway.models.sequence import OverTime, run_sequence
 from slipway.models.students.mskd import MskdStudent
 from slipway.models.students.spiking_resnet import SpikingResNet18
+from slipway.models.students.transfer import TransferPair
 from slipway.models.students.vgg_snn import VggSnn
 from torch import Tensor, nn
 
@@ -62,11 +64,32 @@ def test_both_orders_have_the_same_gradient() -> None:
     found = []
     for order in ("layer", "step"):
         model.zero_grad()
-        run_sequence(model, x, order=order).output.square().mean().backward()  # type: ignore[arg-type]
+        run_sequence(model, x, order=order).output.square().mean().backward()  # type: ignore[no-untyped-call]
         found.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
     assert len(found[0]) == len(found[1]) == 26
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6)
+
+
+def test_made_once_it_follows_the_weights_and_its_copies_have_their_own() -> None:
+    student, x = settled("vgg")
+    assert isinstance(student, VggSnn)
+    pair = TransferPair(student)
+    run = OverTime(student)
+    with torch.no_grad():
+        before, twin = run(x).output, copy.deepcopy(pair)
+        student.features.get_submodule("conv1").weight.mul_(3.0)  # type: ignore[operator]
+        after, theirs = run(x).output, twin(x, x).event_logits
+        assert not torch.equal(before, after)
+        assert torch.equal(after, run_sequence(student, x).output)
+        assert torch.equal(theirs, before)
+        assert torch.equal(pair(x, x).event_logits, after)
+        student.double()
+        assert run(x.double()).output.dtype == torch.float64
+    assert set(pair.state_dict()) == {
+        "coefficients",
+        *(f"student.{n}" for n in student.state_dict()),
+    }
 
 
 def test_batch_norm_learns_from_all_steps_or_from_each() -> None:
@@ -75,7 +98,7 @@ def test_batch_norm_learns_from_all_steps_or_from_each() -> None:
     counted = {}
     for order in ("layer", "step"):
         model = VggSnn(size=16, divisor=16, classes=5)
-        run_sequence(model, x, order=order)  # type: ignore[arg-type]
+        run_sequence(model, x, order=order)
         norm = model.features.get_submodule("bn1")
         assert isinstance(norm, nn.BatchNorm2d)
         assert norm.num_batches_tracked is not None
@@ -98,6 +121,8 @@ def test_membranes_are_after_the_reset_and_in_the_papers_unit() -> None:
 
 
 def test_what_cannot_be_watched_is_named() -> None:
+    with pytest.raises(UsageError, match="order is 'time'"):
+        OverTime(nn.Linear(1, 1), "time")  # type: ignore[arg-type]
     model = VggSnn(size=16, divisor=16, classes=5)
     with pytest.raises(UsageError, match=r"no neuron at 'lif9'(.|\n)*no time steps"):
         run_sequence(model, torch.rand(0, 1, 2, 16, 16), watch=["lif9"])

@@ -44,8 +44,9 @@ class _Board:
 
     @property
     def letter(self) -> float:
-        """Height of a chip's number; no number where there is one chip."""
-        return _LETTER * self.width / _PHONE if len(self.chips) > 1 else 0.0
+        """Height of a chip's number; no number where there is one chip, or too many."""
+        numbered = 1 < len(self.chips) <= MOST_NUMBERS
+        return _LETTER * self.width / _PHONE if numbered else 0.0
 
     @property
     def chip_height(self) -> float:
@@ -73,6 +74,8 @@ def core_maps(placement: Mapping[str, Any]) -> list[Markup]:
         side=ceil(mesh["cores_per_tile"] ** 0.5),
         chips=tuple(sorted({core["chip_idx"] for core in cores})),
     )
+    grain = _grain(cores)
+    coarse = "" if grain == "core" else f"; a square is a {grain}, as its most loaded core"
     busiest = max((core["load"].get("syn_ops", 0.0) for core in cores), default=0.0)
     fullest = max((core["utilisation"] for core in cores), default=0.0)
     full = _map(
@@ -80,7 +83,7 @@ def core_maps(placement: Mapping[str, Any]) -> list[Markup]:
         mesh,
         cores,
         lambda core: _level(core["utilisation"], 1.0),
-        "How full: the fullest resource of each core",
+        f"How full: the fullest resource of each core{coarse}",
         [
             f"{len(cores)} cores in use; the fullest is at {percent(fullest, 2)} of a limit, "
             f"{_words(cores, 'utilisation')}"
@@ -98,7 +101,7 @@ def core_maps(placement: Mapping[str, Any]) -> list[Markup]:
         mesh,
         cores,
         lambda core: _level(core["load"].get("syn_ops", 0.0), busiest),
-        "How busy: synops of each core, and messages on the links",
+        f"How busy: synops of each core, and messages on the links{coarse}",
         told,
         _shades("1/6", "half", "busiest core") + ([("link", "hottest links")] if links else []),
         links,
@@ -178,19 +181,26 @@ def _squares(
 
     The finest of which there are at most MOST_SQUARES, so that the page stays small.
     """
-    if len(cores) <= MOST_SQUARES:
+    grain = _grain(cores)
+    if grain == "core":
         return [(*_place(board, mesh, core), "8.6", "8.6", [core]) for core in cores]
-    tiles: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
+    homes: dict[tuple[int, ...], list[Mapping[str, Any]]] = {}
     for core in cores:
-        tiles.setdefault((core["x"], core["y"]), []).append(core)
-    side = digits(board.side * _CORE - 1.4)
-    if len(tiles) <= MOST_SQUARES:
-        return [(*board.corner(*at), side, side, held) for at, held in tiles.items()]
-    chips: dict[int, list[Mapping[str, Any]]] = {}
-    for core in cores:
-        chips.setdefault(core["chip_idx"], []).append(core)
+        at = (core["x"], core["y"]) if grain == "tile" else (core["chip_idx"],)
+        homes.setdefault(at, []).append(core)
+    if grain == "tile":
+        side = digits(board.side * _CORE - 1.4)
+        return [(*board.corner(*at), side, side, held) for at, held in homes.items()]
     across, down = (digits(n * board.tile - 6) for n in (board.columns, board.rows))
-    return [(*_chip(board, chip), across, down, held) for chip, held in chips.items()]
+    return [(*_chip(board, chip), across, down, held) for (chip,), held in homes.items()]
+
+
+def _grain(cores: Sequence[Mapping[str, Any]]) -> str:
+    """What a square of the map is: the finest of which there are few enough."""
+    if len(cores) <= MOST_SQUARES:
+        return "core"
+    tiles = {(core["x"], core["y"]) for core in cores}
+    return "tile" if len(tiles) <= MOST_SQUARES else "chip"
 
 
 def _chip(board: _Board, chip: int) -> tuple[float, float]:
@@ -248,7 +258,7 @@ def _links(board: _Board, links: Sequence[Mapping[str, Any]]) -> list[Markup]:
 
 
 def _numbers(board: _Board) -> list[Markup]:
-    if not board.letter or len(board.chips) > MOST_NUMBERS:
+    if not board.letter:
         return []
     found = []
     for chip in board.chips:

@@ -299,3 +299,24 @@ def test_a_silent_network_shows_what_it_still_costs() -> None:
     assert "Barrier" in page.text
     steps = next(label for label in page.charts if "Time of each step" in label)
     assert re.search(r"mean [\d.]+\xa0[pn\u00b5]s", steps)
+
+
+@pytest.mark.parametrize(
+    ("per_core", "words", "squares"),
+    [
+        (100, "of each core. ", 60),
+        (6, "a square is a tile", 250),
+        (1, "a square is a chip", 47),
+    ],
+)
+def test_maps_of_large_boards_are_coarser(
+    monkeypatch: pytest.MonkeyPatch, per_core: int, words: str, squares: int
+) -> None:
+    monkeypatch.setattr("slipway.profiles.charts.mesh.MOST_SQUARES", 300)
+    run = network(1, neurons=6000, per_core=per_core, recorded=1, steps=2)
+    text, page = page_of(run)
+    told = next(label for label in page.charts if label.startswith("How full"))
+    assert words in told
+    drawing = text.split("How full")[-1].split("</svg>")[0]
+    shaded = re.findall(r'<path class="(?:h\d|none)" d="([^"]*)"', drawing)
+    assert sum(path.count("M") for path in shaded) == squares

@@ -163,13 +163,12 @@ class Batch:
             messages.first[0] = first - history
         self.first[0] = first
 
-    def advance(self, stop: int) -> None:
-        """All populations, from the step that `load` began with to stop - 1."""
-        for component in self.plan.components:
-            self._advance(component, int(self.first[0]), stop)
+    def advance(self, component: Component, stop: int) -> None:
+        """All layers of a component, from the step that `load` began with to stop - 1.
 
-    def _advance(self, component: Component, first: int, stop: int) -> None:
-        """All layers of a component, in pieces for which the kernels of a loop are chosen."""
+        The kernels of a loop are chosen anew for pieces of these steps.
+        """
+        first = int(self.first[0])
         brought = [self._bring(layer, component, first, stop) for layer in component.layers]
         piece = stop - first
         if any(s.scatter for inside in component.inside.values() for s in inside):

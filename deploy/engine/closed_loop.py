@@ -60,7 +60,8 @@ class ClosedLoop:
         for neurons in batch.neurons.values():
             neurons.windows[:] = 0
         batch.feed(self.given, self.t)
-        batch.advance(self.t + 1)
+        for component in self.plan.components:
+            batch.advance(component, self.t + 1)
         for output in self.plan.program.outputs:
             window = batch.neurons[output.population].windows
             first = self.plan.orders[output.population].first

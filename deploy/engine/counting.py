@@ -126,7 +126,7 @@ def _tally(
         for b in range(samples):
             for low in range(first, last, MOST_ROWS):
                 high = min(low + MOST_ROWS, last)
-                sums[:] = 0
+                sums[:size] = 0
                 for row in range(low, high, ROWS):
                     for w in range(size // 64):
                         last_row = min(row + ROWS, high)

@@ -33,7 +33,7 @@ MEMORY = 512 * 2**20
 """Bytes for the arrays of all batches that run side by side."""
 CACHED = 2**20
 """Bytes of the messages of one sample that a core's cache should hold."""
-BATCHED = 2**22
+BATCHED = 2**23
 """Bytes of one batch: each call of a kernel has enough to do, and the last cache holds it."""
 BATCH_SAMPLES = 1024
 LEAST_STEPS = 16
@@ -244,9 +244,12 @@ class Engine:
         for first in range(1, result.steps + 1, sizes.steps):
             stop = min(first + sizes.steps, result.steps + 1)
             batch.load(part, first, stop)
-            batch.advance(stop)
             if self.counting:
-                result.count(batch, start, first, stop)
+                result.count(batch, self.plan.inputs, start, first, stop)
+            for component in self.plan.components:
+                batch.advance(component, stop)
+                if self.counting:  # while the messages are in the cache
+                    result.count(batch, component.inside, start, first, stop)
             result.record(batch, start, first)
         result.keep(batch, start)
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -89,17 +89,19 @@ class Result:
             for kept, values in zip(raster.states.values(), states, strict=True):
                 kept[part, t - 1] = values[:, first]
 
-    def count(self, batch: Batch, start: int, first: int, stop: int) -> None:
-        """Messages of the steps from first to stop - 1, through which a batch has gone."""
+    def count(
+        self, batch: Batch, names: Iterable[str], start: int, first: int, stop: int
+    ) -> None:
+        """Messages of some sources in the steps from first to stop - 1, which are done."""
         if not hasattr(self.own, "elements"):
             self.own.elements = {n: Elements(each) for n, each in self.weights.items()}
             self.elements.append(self.own.elements)
-        for name, messages in batch.messages.items():
+        for name in names:
+            bits, history = batch.messages[name].bits, self.plan.history[name]
             if name not in batch.frames:
-                history = self.plan.history[name]
-                self._count(name, messages.bits, history, history + stop - first, start)
+                self._count(name, bits, history, history + stop - first, start)
             elif first == 1:
-                self._count(name, messages.bits, 0, 1, start)
+                self._count(name, bits, 0, 1, start)
 
     def _count(self, name: str, bits: Array, first: int, last: int, start: int) -> None:
         """Add some rows of a source's bits to its counts."""

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import FileError, Problem
 from .costs import CostModel
 from .estimate import estimate
-from .tables import Tables
+from .tables import LARGEST, Tables
 from .validation_rows import REMEDY, Row, changed
 from .workloads import run_of_row
 
@@ -75,7 +75,8 @@ def family_of(row: Row) -> Family:
 def _numbers(tables: Tables, table: Mapping[str, Any], key: str) -> list[float]:
     found = table.get(key)
     if isinstance(found, list) and all(
-        isinstance(v, (int, float)) and not isinstance(v, bool) and v > 0 for v in found
+        isinstance(v, (int, float)) and not isinstance(v, bool) and 0 < v < LARGEST
+        for v in found
     ):
         return [float(v) for v in found]
     tables.wrong(f"family.{key}", f"must be a list of numbers above 0, is {found!r}")

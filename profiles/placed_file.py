@@ -38,6 +38,34 @@ def wrong_placement(run: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
+def wrong_geometry(projections: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with shapes and weights of projections.
+
+    An older run lacks them.
+    """
+    wrong: list[str] = []
+    for name, entry in projections.items():
+        key = f"projections.{name}"
+        for part, least in (("weights", 0), ("weight_bits", 1)):
+            if entry.get(part) is not None:
+                _integers(entry, f"{key}.", (part,), wrong, least)
+        geometry = _table(entry, "geometry", f"{key}.geometry", wrong)
+        lengths = {part: (1, 2, 3) for part in ("input_shape", "output_shape")}
+        if geometry.get("type") == "convolution":
+            lengths = {part: (3,) for part in lengths}
+            lengths |= {part: (2,) for part in ("kernel", "stride")}
+            _integers(geometry, f"{key}.geometry.", ("groups",), wrong, 1)
+            if isinstance(geometry.get("stride"), int):
+                del lengths["stride"]
+                _integers(geometry, f"{key}.geometry.", ("stride",), wrong, 1)
+        for part, allowed in (lengths if geometry else {}).items():
+            found = geometry.get(part)
+            whole = isinstance(found, list) and all(_integer(n) and n > 0 for n in found)
+            if not whole or len(found) not in allowed:
+                wrong.append(f"{key}.geometry.{part} must be a shape, is {found!r:.60}")
+    return wrong
+
+
 def _cores(placement: Mapping[str, Any], run: Mapping[str, Any], wrong: list[str]) -> int:
     """How many cores there are, each of them looked at."""
     _integers(placement, "placement.", _PLACEMENT, wrong, least=1)
@@ -62,6 +90,8 @@ def _cores(placement: Mapping[str, Any], run: Mapping[str, Any], wrong: list[str
             continue
         _integers(core, f"{key}.", _CORE, wrong)
         inside = _table(core, "populations", f"{key}.populations", wrong)
+        if not inside:
+            wrong.append(f"{key}.populations is missing")
         _integers(inside, f"{key}.populations.", list(inside), wrong)
         for name, neurons in inside.items():
             held[name] = held.get(name, 0) + (neurons if _integer(neurons) else 0)
@@ -70,7 +100,8 @@ def _cores(placement: Mapping[str, Any], run: Mapping[str, Any], wrong: list[str
     populations = run.get("populations")
     if not wrong and isinstance(populations, Mapping):
         for name, neurons in held.items():
-            whole = populations.get(name, {}).get("neurons")
+            entry = populations.get(name)
+            whole = entry.get("neurons") if isinstance(entry, Mapping) else None
             if whole != neurons:
                 wrong.append(
                     f"placement.cores hold {neurons} neurons of {name}, which has {whole}"

@@ -73,7 +73,7 @@ TIME = (*CORE_TIME, "steps")
 
 def traffic(counts: Counts, source: str, name: str) -> int | None:
     """A count of TRAFFIC of one source; None where the run has none."""
-    entry = counts.traffic.get(source, {})
+    entry = counts.traffic.get(source) or {}
     values = [entry.get(key) for key in TRAFFIC[name]]
     return None if None in values else sum(v for v in values if v is not None)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, Problem
-from .placed_file import wrong_placement
+from .placed_file import wrong_geometry, wrong_placement
 
 FORMAT = 1
 _REMEDY = "make one with: slipway run PROGRAM.slip --data DATA.npz -o run.json"
@@ -58,12 +58,13 @@ def check_run(value: Any, *, where: str) -> dict[str, Any]:
         wrong += _counts(entry, key, _PROJECTION)
         if not isinstance(entry.get("graded"), bool):
             wrong.append(f"{key}graded must be true or false, is {entry.get('graded')!r}")
-        if entry.get("target") not in populations:
+        if not isinstance(entry.get("target"), str) or entry["target"] not in populations:
             wrong.append(f"{key}target is {entry.get('target')!r}, which is no population")
         if not isinstance(entry.get("source"), str):
             wrong.append(f"{key}source is missing")
     wrong += _accuracy(value)
     wrong += _optional(value)
+    wrong += wrong_geometry(projections)
     wrong += wrong_placement(value)
     if wrong:
         *others, last = wrong

@@ -177,7 +177,7 @@ def _synop_price(
     for n, core in enumerate(placed.populations):
         weight = time = 0.0
         for layer in counts.layers:
-            share = core.get(layer.name, 0) / layer.neurons
+            share = core.get(layer.name, 0) / max(1, layer.neurons)
             for stream in counts.into(layer.name) if share else ():
                 weight += share * stream.synops
                 time += share * sum(
@@ -197,8 +197,8 @@ def _updates(counts: Counts, placed: Placed, constants: Sequence[Constant], end:
         price = {
             layer.name: every
             + inactive
-            + (active - inactive) * layer.busy / layer.updates
-            + changing * layer.changing / layer.updates
+            + (active - inactive) * layer.busy / max(1, layer.updates)
+            + changing * layer.changing / max(1, layer.updates)
             for layer in counts.layers
         }
     else:

@@ -173,11 +173,15 @@ def _layer(tables: Tables, entry: dict[str, Any], key: str, steps: int) -> dict[
     }
 
 
+def _known(layers: Mapping[str, dict[str, Any]], name: Any) -> dict[str, Any] | None:
+    return layers.get(name) if isinstance(name, str) else None
+
+
 def _projection(
     tables: Tables, entry: dict[str, Any], key: str, layers: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
     tables.known(entry, key, PROJECTION)
-    source, target = (layers.get(entry.get(end, "")) for end in ("source", "target"))
+    source, target = (_known(layers, entry.get(end)) for end in ("source", "target"))
     for end, layer in (("source", source), ("target", target)):
         if layer is None and entry.get(end):
             tables.wrong(f"{key}.{end}", f"is {entry[end]!r}, which is no layer")
@@ -225,7 +229,7 @@ def _run(
     mapping: Mapping[str, Any],
 ) -> dict[str, Any]:
     populations, inputs, sources = {}, {}, {}
-    leaving = {entry["source"] for entry in projections.values()}
+    leaving = [entry["source"] for entry in projections.values()]
     for name, layer in layers.items():
         neurons, spikes = layer["neurons"] * layer["copies"], round(layer["spikes"] * UNITS)
         if not layer["on_chip"]:
@@ -305,6 +309,6 @@ def _placed(
 
 
 def _array(value: float) -> dict[str, Any]:
-    data = zlib.compress(np.array([round(value)], "<i4").tobytes())
+    data = zlib.compress(np.array([round(value)], "<i8").tobytes())
     text = base64.b64encode(data).decode("ascii")
-    return {"shape": [1, 1, 1], "dtype": "int32", "data": text}
+    return {"shape": [1, 1, 1], "dtype": "int64", "data": text}

@@ -25,6 +25,10 @@ def parsed(content: bytes, where: str) -> dict[str, Any]:
         ) from error
 
 
+LARGEST = 1e15
+"""No count or price of these files is larger; beyond it sums would not be exact."""
+
+
 class Tables:
     """Reads values of tables and collects what is wrong with them.
 
@@ -73,6 +77,8 @@ class Tables:
             self.wrong(name, f"must be a number, is {value!r}")
         elif not math.isfinite(value) or value < 0:
             self.wrong(name, f"must be finite and not negative, is {value}")
+        elif value > LARGEST:
+            self.wrong(name, f"must be {LARGEST:g} at most, is {value:g}")
         else:
             return float(value)
         return 0.0
@@ -82,6 +88,9 @@ class Tables:
         value, name = table.get(part), f"{key}.{part}" if key else part
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             self.wrong(name, f"must be an integer from {least}, is {value!r}")
+            return least
+        if value > LARGEST:
+            self.wrong(name, f"must be {LARGEST:g} at most, is {value:g}")
             return least
         return value
 

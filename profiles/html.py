@@ -121,5 +121,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "term": names.term,
     "words": names.words,
     "load": names.load,
+    "placer": names.placer,
     "traffic": names.traffic,
 }

@@ -44,6 +44,9 @@ BINDING = {
 }
 
 
+PLACERS = {"place": "slipway place", "naive": "the naive splitter"}
+
+
 def words(key: str) -> str:
     """A key as words: "synaptic_memory" is "Synaptic memory"."""
     return plain(key).replace("_", " ").capitalize()
@@ -67,3 +70,8 @@ def traffic(key: str) -> str:
 def binding(key: str) -> str:
     """What bounds a step, in the middle of a sentence."""
     return BINDING.get(key, words(key).lower())
+
+
+def placer(method: str) -> str:
+    """What placed the network, in the middle of a sentence."""
+    return PLACERS.get(method, plain(method))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import figures
 from .cores import core_name
-from .names import words
+from .names import placer, words
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -149,7 +149,7 @@ def _capacity(placement: Mapping[str, Any]) -> Table:
     ]
     title = (
         f"Cores: {placement['cores_used']:,} on {chips:,} chip{'' if chips == 1 else 's'}, "
-        f"placed by {figures.short(placement['method'], 30)}"
+        f"placed by {figures.short(placer(placement['method']), 30)}"
     )
     columns = (">limit", ">least", ">mean", ">most", ">of limit", "fullest core")
     return _table(title, ("resource of a core", *columns), rows)

@@ -80,6 +80,9 @@ def test_cores_and_messages_of_a_placed_run() -> None:
         in " ".join(text.split())
     )
     assert "resource of a core" not in printed()
+    for method, words in (("place", "slipway place"), ("naive", "the naive splitter")):
+        run["placement"]["method"] = method
+        assert f"placed by {words}" in printed(run)
 
 
 def test_findings_come_before_the_tables() -> None:

@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     "export": "Turn a trained checkpoint into a NIR graph.",
     "check": "Say of each node whether the target can run it.",
     "compile": "Turn a NIR graph into a program for a target.",
+    "place": "Say which core of the target holds which neurons.",
     "run": "Run a program over a data set on one engine.",
     "verify": "Compare the engines, value by value.",
     "report": "Estimate energy and time of runs, side by side.",

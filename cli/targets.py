@@ -47,3 +47,20 @@ def _show(console: Console, target: dict[str, Any]) -> None:
         for name, limit in target["limits"].items()
     ]
     print_table(console, ("limit", ">value", "unit", "grade", "source"), rows)
+    cores = [
+        (name.replace("_", " "), limit["value"], limit["unit"], limit["grade"], limit["source"])
+        for name, limit in target["core"].items()
+    ]
+    print_table(console, ("of a core", ">value", "unit", "grade", "source"), cores)
+    mesh, memory = target["mesh"], target["memory"]
+    tiles = f"{mesh['columns']} x {mesh['rows']} tiles of {mesh['cores_per_tile']} cores"
+    shared = "may" if target["layers_share_cores"] else "never"
+    console.print(
+        f"{mesh['cores_per_chip']} cores a chip, {mesh['cores_reserved']} of them reserved; "
+        f"{tiles} ({mesh['grade']}); two populations {shared} share a core; synaptic memory by "
+        f"the formula {memory['formula']} ({memory['grade']})"
+    )
+    boards = [
+        (name, b["chips"], b["grade"], b["source"]) for name, b in target["boards"].items()
+    ]
+    print_table(console, ("board", ">chips", "grade", "source"), boards)

@@ -18,13 +18,12 @@ from ..synapses.conv2d import Conv2d
 from ..targets import Target
 from .order import image_shape, storage_order
 from .parts import parts_usage
+from .splitter import worst
 from .tiles import Axis, axis, tile_usage
 from .usage import compartments
 
 Array = npt.NDArray[Any]
 
-PROBES = 3
-"""Parts of a convolution that are measured for all of them."""
 KEPT = 4
 """Cuts of a population that are measured."""
 
@@ -297,22 +296,20 @@ def _measured(
     program: Program, target: Target, population: str, load: Array, cut: Cut
 ) -> Cut | None:
     """With the fewest parts that fit, and what such a part sees; None if nothing fits."""
-    grains = cut.sizes.size
-    into = program.into(population)
-    few = bool(into) and all(isinstance(p.synapse, Conv2d) for p in into)
+    items = cut.sizes.size
     tried: dict[int, tuple[float, float]] = {}
 
     def excess(parts: int) -> float:
         if parts not in tried:
             index = cut.whole(load, parts)
-            tried[parts] = probe(program, target, population, index, parts, few)
+            tried[parts] = estimate(program, target, population, index, parts)
         return tried[parts][0]
 
-    high = min(cut.fewest, grains)
+    high = min(cut.fewest, items)
     while excess(high) > 1:
-        if high >= grains:
+        if high >= items:
             return None
-        high = min(grains, max(high + 1, int(high * min(excess(high), 3.0))))
+        high = min(items, max(high + 1, int(high * min(excess(high), 3.0))))
     while high > 1:
         lower = max(1, min(high - 1, int(np.ceil(high * excess(high)))))
         if lower in tried or excess(lower) > 1:
@@ -321,24 +318,9 @@ def _measured(
     return replace(cut, fewest=high, axons=tried[high][1], fill=tried[high][0])
 
 
-def probe(
-    program: Program, target: Target, population: str, index: Array, parts: int, few: bool
+def estimate(
+    program: Program, target: Target, population: str, index: Array, parts: int
 ) -> tuple[float, float]:
-    """Largest share of a limit, and mean source elements, of all or a few of the parts."""
-    held = np.bincount(index, minlength=parts)
-    if few and parts > PROBES:
-        chosen = sorted({int(np.argmax(held)), parts // 2, (5 * parts) // 8})
-        found = []
-        for part in chosen:
-            one = np.where(index == part, 0, -1).astype(np.int32)
-            found.append(parts_usage(program, target, population, one, 1))
-    else:
-        found = [parts_usage(program, target, population, index, parts)]
-    each = compartments(program.population(population), target)
-    worst = float(held.max()) * each / target.capacity("neurons")
-    for used in found:
-        for name, amounts in used.items():
-            if name in target.core:
-                worst = max(worst, float(amounts.max(initial=0)) / target.capacity(name))
-    axons = float(np.mean([used["input_axons"].mean() for used in found]))
-    return worst, axons
+    """Largest share of a limit, and mean source elements of a part."""
+    used = parts_usage(program, target, population, index, parts, sample=True)
+    return worst(target, used), float(used["input_axons"].mean())

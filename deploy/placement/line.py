@@ -36,7 +36,7 @@ def lay_out(problem: Problem, bound: float, most: int) -> dict[str, Array] | Non
         index, total = _laid(problem, groups, room, bound, alone)
         if total > most:
             return None
-        used = usage_of(problem.program, problem.target, index, total).used
+        used = usage_of(problem.program, problem.target, index, total, sample=True).used
         crowded = _crowded(problem, index, used)
         if not crowded:
             return index

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..formats import WEIGHT_BITS_MAX
-from ..program import Program, Projection
+from ..program import Program, Projection, Synapse
 from ..synapses.conv2d import Conv2d
 from ..synapses.dense import Dense
 from ..targets import Target
@@ -23,6 +23,8 @@ Array = npt.NDArray[Any]
 ROOM = 2**18
 """Lists that a call of the kernel has room for, at least."""
 UNLIMITED = 2**40
+SAMPLED = 4
+"""Input channels that stand for those of a convolution's group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def stored_of(
     index: Array,
     rank: Array,
     neurons: Array,
-    elements: Array | None = None,
+    sample: bool = False,
 ) -> Stored:
     """Measure the lists of a projection, and take the compression with the fewest bits.
 
@@ -60,7 +62,8 @@ def stored_of(
         index: int32, core of each target neuron, -1: not counted; C, H, W order.
         rank: int32, number of each target neuron on its core.
         neurons: int64 (c,), all neurons of each core: they decide the width of an index.
-        elements: the source elements that reach these neurons; None: all are looked at.
+        sample: look at a few input channels of a convolution only, and take the others to be
+            like them.
     """
     memory, synapse = target.memory, projection.synapse
     bits = synapse.format.bits if synapse.format else WEIGHT_BITS_MAX
@@ -74,6 +77,7 @@ def stored_of(
     totals = {name: np.zeros(neurons.size, np.int64) for name in memory.compressions}
     longest = {name: np.zeros(neurons.size, np.int64) for name in memory.compressions}
     axons = np.zeros(neurons.size, np.int64)
+    elements, share = _sampled(synapse) if sample else (None, 1.0)
     for core, lists in _measured(
         program, projection, target, index, rank, widths, elements, axons
     ):
@@ -81,7 +85,24 @@ def stored_of(
         for name, amount in sizes(memory, lists, own).items():
             totals[name] += np.bincount(core, amount, neurons.size).astype(np.int64)
             np.maximum.at(longest[name], core, amount)
+    if share < 1:
+        totals = {name: np.ceil(bits / share).astype(np.int64) for name, bits in totals.items()}
+        axons = np.ceil(axons / share).astype(np.int64)
     return _best(totals, longest, axons, target, isinstance(synapse, Conv2d))
+
+
+def _sampled(synapse: Synapse) -> tuple[Array | None, float]:
+    """Source elements of a few channels of each group, and which share of all they are."""
+    if not isinstance(synapse, Conv2d):
+        return None, 1.0
+    per_in = synapse.weight.shape[1]
+    if per_in <= SAMPLED:
+        return None, 1.0
+    inside = np.unique(np.linspace(0, per_in - 1, SAMPLED).astype(np.int64))
+    groups = np.arange(synapse.groups)[:, None] * per_in
+    plane = int(np.prod(synapse.input_shape[1:]))
+    channels = (groups + inside[None, :]).reshape(-1, 1)
+    return (channels * plane + np.arange(plane)).reshape(-1), inside.size / per_in
 
 
 def _all_weights(

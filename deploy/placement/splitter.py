@@ -16,19 +16,15 @@ import numpy.typing as npt
 
 from ...errors import CapacityExceeded, Problem
 from ..program import Program
-from ..synapses.conv2d import Conv2d
 from ..targets import Target, load_target
 from .geometry import chip_of, physical
-from .incidence import incidence_of
+from .incidence import Incidence, incidence_of
 from .order import image_shape, storage_order
 from .parts import parts_usage
 from .placement import Placement
 from .usage import output_axons, usage_of
 
 Array = npt.NDArray[Any]
-
-PROBES = 5
-"""Parts of a large population that are tried before all of them are."""
 
 
 def naive(program: Program, target: Target | None = None) -> Placement:
@@ -147,11 +143,11 @@ def equal_parts(program: Program, target: Target) -> tuple[dict[str, Array], Arr
         crowded = crowded_senders(program, target, index, total)
         if not crowded:
             return index, np.arange(total)
-        for name in crowded:
+        for name, (excess, problem) in crowded.items():
             size = program.population(name).size
             if counts[name] == size:
-                raise CapacityExceeded(crowded[name])
-            counts[name] = min(size, counts[name] + max(1, counts[name] // 8))
+                raise CapacityExceeded(problem)
+            counts[name] = min(size, max(counts[name] + 1, int(counts[name] * excess)))
 
 
 def _numbered(program: Program, counts: dict[str, int]) -> tuple[dict[str, Array], int]:
@@ -172,38 +168,29 @@ def equal_index(program: Program, population: str, parts: int) -> Array:
 
 
 def _fewest(program: Program, target: Target, population: str) -> int:
-    """The least number of equal parts that fit, apart from what leaves them."""
-    size = program.population(population).size
-    convolved = all(isinstance(p.synapse, Conv2d) for p in program.into(population))
-    sampled = convolved and size > 4096
+    """The least number of equal parts that fit, apart from what leaves them.
 
-    def excess(parts: int) -> float:
+    Convolutions are estimated first; around what comes of it all is measured.
+    """
+    size = program.population(population).size
+
+    def over(parts: int, sample: bool) -> float:
         index = equal_index(program, population, parts)
-        if sampled and parts > PROBES:
-            probes = np.unique(np.linspace(0, parts - 1, PROBES).astype(int))
-            return max(_excess(program, target, population, index == p) for p in probes)
-        return worst(target, parts_usage(program, target, population, index, parts))
+        return worst(target, parts_usage(program, target, population, index, parts, sample))
 
     low, high = 0, 1  # low does not fit, high does
-    while (over := excess(high)) > 1:
+    while (excess := over(high, True)) > 1:
         if high == size:
-            raise CapacityExceeded(_too_large(program, target, population))
-        low, high = high, min(size, max(high + 1, int(high * min(over, 4.0))))
+            break
+        low, high = high, min(size, max(high + 1, int(high * min(excess, 4.0))))
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if excess(middle) <= 1 else (middle, high)
-    if sampled:
-        while high < size:
-            index = equal_index(program, population, high)
-            if worst(target, parts_usage(program, target, population, index, high)) <= 1:
-                break
-            high += 1
+        low, high = (low, middle) if over(middle, True) <= 1 else (middle, high)
+    while (excess := over(high, False)) > 1:
+        if high == size:
+            raise CapacityExceeded(_too_large(program, target, population))
+        high = min(size, max(high + 1, int(high * min(excess, 2.0))))
     return high
-
-
-def _excess(program: Program, target: Target, population: str, inside: Array) -> float:
-    index = np.where(inside, 0, -1).astype(np.int32)
-    return worst(target, parts_usage(program, target, population, index, 1))
 
 
 def worst(target: Target, used: dict[str, Array]) -> float:
@@ -227,17 +214,24 @@ def _too_large(program: Program, target: Target, population: str) -> Problem:
 
 
 def crowded_senders(
-    program: Program, target: Target, index: dict[str, Array], total: int
-) -> dict[str, Problem]:
-    """Populations whose parts have too many destinations."""
+    program: Program,
+    target: Target,
+    index: dict[str, Array],
+    total: int,
+    known: Incidence | None = None,
+) -> dict[str, tuple[float, Problem]]:
+    """Populations whose parts have too many destinations, and how many times too many."""
     if target.axons is None or "output_axons" not in target.core:
         return {}
     chips = chip_of(target.mesh, physical(target.mesh, np.arange(total)))
-    found = incidence_of(program, index, total)
+    found = known or incidence_of(program, index, total)
     used = output_axons(program, target.axons, found, index, chips)
     limit = target.capacity("output_axons")
     return {
-        name: _problem(target, "output_axons", int(used[of].max()), name)
+        name: (
+            float(used[of].max()) / limit,
+            _problem(target, "output_axons", int(used[of].max()), name),
+        )
         for name, of in index.items()
         if used[of].max() > limit
     }

@@ -67,6 +67,7 @@ def usage_of(
     cores: int,
     chip: Array | None = None,
     known: Incidence | None = None,
+    sample: bool = False,
 ) -> Usage:
     """Count everything.
 
@@ -77,6 +78,7 @@ def usage_of(
         cores: how many there are.
         chip: chip of each core; None: one chip.
         known: incidence of these cores, where it was counted before.
+        sample: estimate convolutions by a few of their channels, and leave out what leaves.
     """
     neurons = np.zeros(cores, np.int64)
     held = np.zeros(cores, np.int64)
@@ -87,24 +89,29 @@ def usage_of(
     rank = ranks(program, index, cores)
     memory, longest = np.zeros(cores, np.int64), np.zeros(cores, np.int64)
     compression: dict[str, dict[int, str]] = {}
+    axons: dict[str, Array] = {}
     for projection in program.projections:
         name = projection.target
-        stored = stored_of(program, projection, target, index[name], rank[name], held)
+        stored = stored_of(program, projection, target, index[name], rank[name], held, sample)
         memory += stored.bits
         longest = np.maximum(longest, stored.longest)
+        reached = axons.setdefault(projection.source, np.zeros(cores, np.int64))
+        axons[projection.source] = np.maximum(reached, stored.axons)
         compression[projection.name] = {c: s for c, s in enumerate(stored.compression) if s}
     used = {
         "neurons": neurons,
         "synaptic_memory": memory // target.memory.unit_bits,
         "axon_words": longest // 64,
     }
-    if {"input_axons", "output_axons"} & set(target.core):
+    if sample:
+        used["input_axons"] = sum(axons.values(), np.zeros(cores, np.int64))
+    elif {"input_axons", "output_axons"} & set(target.core):
         found = known or incidence_of(program, index, cores)
         used["input_axons"] = input_axons(found, cores)
         if target.axons is not None:
             chips = np.zeros(cores, np.int64) if chip is None else chip
             used["output_axons"] = output_axons(program, target.axons, found, index, chips)
-    return Usage({name: used[name] for name in target.core}, compression)
+    return Usage({name: used[name] for name in target.core if name in used}, compression)
 
 
 def input_axons(found: Incidence, cores: int) -> Array:

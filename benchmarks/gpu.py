@@ -1,7 +1,8 @@
 """The engine on a GPU and on the CPU, side by side on networks b and c: a table, and JSON.
 
 Both are handed the whole stimulus in the host's memory and give back what `slipway run` asks
-for: all copies to and from the GPU are part of its time. Run as `python -m slipway.benchmarks.gpu`.
+for: all copies to and from the GPU are part of its time. Run as
+`python -m slipway.benchmarks.gpu`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ CHECKED = 2
 
 def main() -> int:
     """Measure and print; 1 if bits differ anywhere."""
-    parser = argparse.ArgumentParser(prog="python -m slipway.benchmarks.gpu", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m slipway.benchmarks.gpu", description=__doc__
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--networks", default="b,c", help="letters of benchmarks/networks.py")
     parser.add_argument("--samples", type=int, default=1024)

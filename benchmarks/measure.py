@@ -108,6 +108,7 @@ def measure(
         "share_of_limit": per_second / integer_adds,
         "peak_bytes": peak.peak_bytes(program, data),
         "first_run_seconds": first_run,
+        "cold_run_seconds": peak.cold_seconds(program, network.stimulus(1, network.steps)),
         "milliseconds_per_sample_step": milliseconds,
         "spread": {name: each.spread for name, each in times.items()},
         "rates": found,

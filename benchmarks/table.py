@@ -43,6 +43,7 @@ def _ratios(console: Console, networks: Mapping[str, Any]) -> None:
         ">of limit",
         ">peak",
         ">counting",
+        ">first ever",
     )
     rows = [
         (
@@ -58,6 +59,7 @@ def _ratios(console: Console, networks: Mapping[str, Any]) -> None:
             percent(each["share_of_limit"]),
             quantity(each["peak_bytes"], "B"),
             percent(each["counting_cost"]),
+            quantity(each["cold_run_seconds"], "s"),
         )
         for key, each in networks.items()
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
@@ -74,6 +75,12 @@ def test_the_kernels_do_the_work_that_is_counted() -> None:
 def test_limits_are_those_of_some_machine() -> None:
     assert 1e8 < limits.memory_bandwidth(2**26) < 1e13
     assert 1e8 < limits.integer_adds(2**8) < 1e14
+
+
+def test_the_first_run_ever_compiles(tiny: Network) -> None:
+    one = tiny.stimulus(1, 8)
+    warm = min(float(peak._child(tiny.program, one, os.environ)[1]) for _ in range(2))
+    assert peak.cold_seconds(tiny.program, one) > 3 * warm
 
 
 def test_peak_memory_is_the_child_s_own(tiny: Network) -> None:

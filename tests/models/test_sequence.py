@@ -13,6 +13,7 @@ from slipway.models.students.mskd import MskdStudent
 from slipway.models.students.spiking_resnet import SpikingResNet18
 from slipway.models.students.transfer import TransferPair
 from slipway.models.students.vgg_snn import VggSnn
+from slipway.models.unroll import Unrolled
 from torch import Tensor, nn
 
 NETWORKS: dict[str, Any] = {
@@ -57,6 +58,16 @@ def test_both_orders_agree(name: str) -> None:
         torch.stack(list(by_layer.rates.values())),
         torch.stack([by_step.rates[cell] for cell in by_layer.rates]),
     )
+
+
+@pytest.mark.parametrize("name", ["vgg", "post"])
+def test_the_compiled_walk_of_still_pictures_agrees(name: str) -> None:
+    model, x = settled(name)
+    with torch.no_grad():
+        plain = run_sequence(model, x[:1].expand(3, *x.shape[1:]))
+        outputs, rates = Unrolled(model, 0.5).sequence(x[0], 3)
+    torch.testing.assert_close(outputs, plain.output, rtol=1e-4, atol=1e-4)
+    assert set(rates) == set(plain.rates)
 
 
 def test_both_orders_have_the_same_gradient() -> None:

@@ -2,9 +2,9 @@
 
 There are at most as many cores as the naive splitter takes, on no more chips than the fewest
 cores need. What is minimised is the square of the busiest core's load times the spike-weighted
-hops: bounds on the load are tried one after the other; for each, every population takes the cut
-with the fewest messages that the number of cores leaves room for; the parts are then annealed on
-the mesh, and the best of all is kept.
+hops: bounds on the load are tried one after the other; for each, every population takes the
+cut with the fewest messages that the number of cores leaves room for; the parts are then
+annealed on the mesh, and the best of all is kept.
 """
 
 from __future__ import annotations

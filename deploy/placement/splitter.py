@@ -136,8 +136,14 @@ def _problem(target: Target, resource: str, amount: int, population: str) -> Pro
 def equal_parts(program: Program, target: Target) -> tuple[dict[str, Array], Array]:
     """Part of each neuron, parts numbered in the order of the populations; and 0, 1, ..."""
     counts: dict[str, int] = {}
+    refused: list[Problem] = []
     for population in program.populations:
-        counts[population.name] = _fewest(program, target, population.name)
+        try:
+            counts[population.name] = _fewest(program, target, population.name)
+        except CapacityExceeded as error:
+            refused += error.problems
+    if refused:
+        raise CapacityExceeded(*refused)
     while True:
         index, total = _numbered(program, counts)
         crowded = crowded_senders(program, target, index, total)

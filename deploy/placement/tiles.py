@@ -104,6 +104,6 @@ def tile_usage(
     best = min(found, key=lambda name: int(found[name].sum()))
     return {
         "synaptic_memory": sources * float(found[best].sum()) / memory.unit_bits,
-        "axon_words": float(found[best].max()) / 64,
+        "axon_words": float(found[best].max(initial=0)) / 64,
         "input_axons": float(sources * rows.lines * columns.lines),
     }

@@ -13,7 +13,6 @@ from ..components import components
 from ..neurons.models import NeuronModel, model_of
 from ..program import Input, Population, Program
 from .layout import Order, Synapses, arriving_bound, order_of, prepare
-from .neuron_kernels import CubaLifNarrow, CubaLifWide
 from .packing import Update, update_of
 
 Array = npt.NDArray[Any]
@@ -105,7 +104,8 @@ class Plan:
         rows = [np.broadcast_to(row, (population.size,))[order] for row in update.rows]
         start = model.fresh(neuron, (1, population.size), np.dtype(self.wide))
         into = [s for s in synapses if s.projection.target == population.name]
-        fused = _fused([s for s in into if self._may_fuse(s, update.kernel)])
+        # The kernel lifts what arrives at one port, and sums in the order of its neurons.
+        fused = _fused([s for s in into if len(model.ports) == 1 and not s.given.size])
         return Layer(
             population,
             model,
@@ -116,20 +116,6 @@ class Plan:
             fused,
             tuple(s for s in into if s is not fused),
         )
-
-    def _may_fuse(self, synapses: Synapses, kernel: type) -> bool:
-        """Whether the synapses are summed where the neurons are updated.
-
-        Each pair of synapses and neurons is compiled for itself, which takes seconds: only
-        those that large networks consist of. The others go through memory, and loops of
-        theirs step by step.
-        """
-        if synapses.given.size or not self.fixed:
-            return False
-        if _loops(synapses):
-            return kernel in (CubaLifNarrow, CubaLifWide)
-        spikes = self.message_type(synapses.projection.source) == np.uint8
-        return kernel is CubaLifNarrow and spikes
 
     def _component(self, names: Sequence[str]) -> Component:
         layers = tuple(self.layers[name] for name in names)

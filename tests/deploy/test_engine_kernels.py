@@ -59,7 +59,7 @@ def test_only_what_a_network_needs_is_compiled() -> None:
     )
     assert done.stdout.split(") (") == [
         "('_tally', 1",
-        *(f"'{name}', 1" for name in ("advance", "collect", "dense", "drive", "prepare")),
+        *(f"'{name}', 1" for name in ("advance", "dense", "drive", "prepare")),
         "'take_in', 1)\n",
     ]
 

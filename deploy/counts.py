@@ -163,7 +163,7 @@ def join(parts: Sequence[Counts]) -> Counts:
             kernels.setdefault(name, Counter()).update(served)
     return Counts(
         **{field: joined(field) for field in PER_SAMPLE},
-        elements={n: sum(p.elements[n] for p in parts) for n in parts[0].elements},
+        elements={n: np.sum([p.elements[n] for p in parts], axis=0) for n in parts[0].elements},
         clipped=np.concatenate([part.clipped for part in parts]),
         kernels={name: dict(served) for name, served in kernels.items()},
         seconds=sum(part.seconds for part in parts),

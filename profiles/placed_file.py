@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from .profile import ARRAYS, unpack
 
@@ -50,6 +50,7 @@ def wrong_geometry(projections: Mapping[str, Any]) -> list[str]:
             if entry.get(part) is not None:
                 _integers(entry, f"{key}.", (part,), wrong, least)
         geometry = _table(entry, "geometry", f"{key}.geometry", wrong)
+        lengths: dict[str, tuple[int, ...]]
         lengths = {part: (1, 2, 3) for part in ("input_shape", "output_shape")}
         if geometry.get("type") == "convolution":
             lengths = {part: (3,) for part in lengths}
@@ -60,8 +61,11 @@ def wrong_geometry(projections: Mapping[str, Any]) -> list[str]:
                 _integers(geometry, f"{key}.geometry.", ("stride",), wrong, 1)
         for part, allowed in (lengths if geometry else {}).items():
             found = geometry.get(part)
-            whole = isinstance(found, list) and all(_integer(n) and n > 0 for n in found)
-            if not whole or len(found) not in allowed:
+            if not (
+                isinstance(found, list)
+                and all(_integer(n) and n > 0 for n in found)
+                and len(found) in allowed
+            ):
                 wrong.append(f"{key}.geometry.{part} must be a shape, is {found!r:.60}")
     return wrong
 
@@ -100,8 +104,8 @@ def _cores(placement: Mapping[str, Any], run: Mapping[str, Any], wrong: list[str
     populations = run.get("populations")
     if not wrong and isinstance(populations, Mapping):
         for name, neurons in held.items():
-            entry = populations.get(name)
-            whole = entry.get("neurons") if isinstance(entry, Mapping) else None
+            known = populations.get(name)
+            whole = known.get("neurons") if isinstance(known, Mapping) else None
             if whole != neurons:
                 wrong.append(
                     f"placement.cores hold {neurons} neurons of {name}, which has {whole}"
@@ -181,7 +185,7 @@ def _integers(
             wrong.append(f"{prefix}{key} must be an integer from {least}, is {found!r:.60}")
 
 
-def _integer(value: Any) -> bool:
+def _integer(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -222,4 +222,7 @@ def load_target(name: str) -> Target:
 
 def _memory(content: dict[str, Any]) -> Memory:
     """Lists as tuples: a Target is immutable."""
-    return Memory(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+    fields: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in content.items()
+    }
+    return Memory(**fields)

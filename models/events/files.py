@@ -1,9 +1,9 @@
 """Event files: N-MNIST's five bytes, AEDAT 2, AEDAT 4, MATLAB.
 
-tonic reads the same files. It is not used: it is GPL-3.0 (slipway is Apache-2.0), brings librosa
-and sixteen other packages, leaves AEDAT 4 to the package aedat that is asked for here as well, and
-in tonic 1.7.0 the reader of AEDAT 2 (read_dvs_128) fails on every file. On the N-MNIST and AEDAT 4
-samples its events are the same as these, one by one.
+tonic reads the same files. It is not used: it is GPL-3.0 (slipway is Apache-2.0), brings
+librosa and sixteen other packages, leaves AEDAT 4 to the package aedat that is asked for here
+as well, and in tonic 1.7.0 the reader of AEDAT 2 (read_dvs_128) fails on every file. On the
+N-MNIST and AEDAT 4 samples its events are the same as these, one by one.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def counted(run: dict[str, Any], name: str) -> float:
         found = OF_TRAFFIC[name](run["traffic"])
     else:
         found = fsum(of_population[name](k, p) for k, p in run["populations"].items())
-    return found / run["samples"]
+    return float(found / run["samples"])
 
 
 @pytest.mark.parametrize(

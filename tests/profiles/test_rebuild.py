@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,7 @@ def chain(schedule: str = "chip", drain: int = 3) -> Chain:
     rng = np.random.default_rng(4)
     sizes = (6, 9, 7, 2)
     return Chain(
-        weights=tuple(
-            rng.normal(0, 0.3, (b, a)) for a, b in zip(sizes, sizes[1:], strict=False)
-        ),
+        weights=tuple(rng.normal(0, 0.3, (b, a)) for a, b in pairwise(sizes)),
         biases=tuple(rng.normal(0, 0.2, b) for b in sizes[1:]),
         threshold=0.5,
         current_decay=2048,
@@ -53,7 +52,7 @@ def decayed(value: int, decay: int) -> int:
 
 def by_hand(made: Chain) -> dict[str, int]:
     """Spikes and synops by loops over neurons: the published rules in plain integers."""
-    layers = []
+    layers: list[tuple[list[list[int]], list[int], int]] = []
     for weight, bias in zip(made.weights, made.biases, strict=True):
         scale = 255 / max(abs(weight).max(), abs(bias).max())
         whole = [[int(w * scale) for w in row] for row in weight.tolist()]
@@ -68,20 +67,20 @@ def by_hand(made: Chain) -> dict[str, int]:
         for t in range(made.inferences * made.executed):
             now = [[int(x) for x in stimulus["input"][episode, t]]]
             biased = [int(stimulus[f"bias{n}"][episode, t, 0]) for n in range(len(layers))]
-            for n, (weight, bias, threshold) in enumerate(layers):
-                now.append([0] * len(weight))
-                for i, row in enumerate(weight):
+            for n, (rows, offsets, threshold) in enumerate(layers):
+                now.append([0] * len(rows))
+                for i, row in enumerate(rows):
                     a = sum(w * s for w, s in zip(row, before[n], strict=True))
-                    a += bias[i] * bias_before[n]
+                    a += offsets[i] * bias_before[n]
                     u[n][i] = decayed(u[n][i], 2048) + (a << 6)
                     v[n][i] = decayed(v[n][i], 1024) + u[n][i]
                     if v[n][i] > threshold:
                         v[n][i], now[-1][i] = 0, 1
                 sent = sum(
-                    w != 0 for row in weight for w, s in zip(row, now[n], strict=True) if s
+                    w != 0 for row in rows for w, s in zip(row, now[n], strict=True) if s
                 )
                 found[f"synops{n}"] = found.get(f"synops{n}", 0) + sent
-                sent = sum(b != 0 for b in bias) * biased[n]
+                sent = sum(b != 0 for b in offsets) * biased[n]
                 found[f"bias{n}"] = found.get(f"bias{n}", 0) + sent
                 found[f"spikes{n}"] = found.get(f"spikes{n}", 0) + sum(now[-1])
             before, bias_before = now, biased

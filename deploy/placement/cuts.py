@@ -24,8 +24,8 @@ from .usage import compartments
 
 Array = npt.NDArray[Any]
 
-KEPT = 4
-"""Cuts of a population that are measured."""
+MULTIPLES = (1.0, 1.5, 2.2, 3.3, 5.0, 8.0)
+"""Times the fewest parts for which good tiles are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,22 +158,16 @@ def cuts_of(program: Program, target: Target, population: str, load: Array) -> l
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """Groups of channels and bands of columns, and what their tiles seem to need."""
+class Tile:
+    """Groups of channels and bands of columns, and the most rows of a tile that fit."""
 
     groups: int
     bands: int
-    fewest: int
-    axons: float
+    rows: int
 
-
-def _best(found: list[Estimate]) -> list[Estimate]:
-    """Those that no other beats in parts and in messages, fewest parts first."""
-    kept: list[Estimate] = []
-    for one in sorted(found, key=lambda c: (c.fewest, c.fewest * c.axons)):
-        if all(one.fewest * one.axons < 0.98 * k.fewest * k.axons for k in kept):
-            kept.append(one)
-    return kept
+    def parts(self, height: int) -> int:
+        """Tiles that an image of that many rows needs."""
+        return self.groups * self.bands * -(-height // self.rows)
 
 
 def _plain(program: Program, target: Target, population: str) -> list[Cut]:
@@ -188,8 +182,8 @@ def _plain(program: Program, target: Target, population: str) -> list[Cut]:
     channels, height, width = shape
     image = index.reshape(shape)
     flat = _by_neuron(storage_order(shape), most)
-    estimates: list[Estimate] = []
-    for bands in sorted({b for b in (1, 2, 3, 4, 5, 6, 8, 12, 16) if b <= width}):
+    tiles: list[Tile] = []
+    for bands in sorted({b for b in (1, 2, 3, 4, 5, 6, 8, 12, 16, width) if b <= width}):
         columns = -(-width // bands)
         across = {p.name: axis(_conv(p), 1, columns) for p in into}
         for groups in _divisors(channels):
@@ -210,22 +204,44 @@ def _plain(program: Program, target: Target, population: str) -> list[Cut]:
                 return max(used[n] / target.capacity(n) for n in target.core if n in used)
 
             rows = _most(share, height)
-            if not rows:
-                continue
-            axons = sum(
-                tile_usage(p, target, own, axis(_conv(p), 0, rows), across[p.name], columns)[
-                    "input_axons"
-                ]
-                for p in into
-            )
-            fewest = int(np.ceil(groups * bands * height / rows))
-            estimates.append(Estimate(groups, bands, fewest, axons))
-    chosen = _best(estimates) or [Estimate(_divisors(channels)[-1], width, 1, 0.0)]
-    step = max(1, -(-len(chosen) // KEPT))
+            if rows:
+                tiles.append(Tile(groups, bands, rows))
+    chosen = _chosen(tiles, into, shape) or [Tile(_divisors(channels)[-1], width, 1)]
     found = [flat]
-    for estimate in chosen[::step]:
-        found += _tiles(image, estimate, most)
+    for tile in chosen:
+        found += _tiles(image, tile, most)
     return found
+
+
+def _chosen(tiles: list[Tile], into: list[Projection], shape: tuple[int, ...]) -> list[Tile]:
+    """For the fewest parts, and for several times as many, the tiles with the fewest messages."""
+    height, width = shape[1:]
+    fewest = min((tile.parts(height) for tile in tiles), default=0)
+    chosen: list[Tile] = []
+    for times in MULTIPLES:
+        wanted = int(np.ceil(times * fewest))
+        options = []
+        for tile in tiles:
+            rows = min(tile.rows, max(1, tile.groups * tile.bands * height // wanted))
+            parts = tile.groups * tile.bands * -(-height // rows)
+            if parts <= 1.25 * wanted:
+                options.append(
+                    (parts * _sources(into, tile, rows, -(-width // tile.bands)), tile)
+                )
+        if options:
+            best = min(options, key=lambda option: option[0])[1]
+            chosen += [best] if best not in chosen else []
+    return chosen
+
+
+def _sources(into: list[Projection], tile: Tile, rows: int, columns: int) -> float:
+    """Source elements that a tile sees, roughly: the lines that reach it, and all channels."""
+    total = 0.0
+    for projection in into:
+        conv = _conv(projection)
+        channels = conv.input_shape[0] // min(conv.groups, tile.groups)
+        total += channels * axis(conv, 0, rows).lines * axis(conv, 1, columns).lines
+    return total
 
 
 def _by_neuron(order: Array, most: int) -> Cut:
@@ -233,20 +249,18 @@ def _by_neuron(order: Array, most: int) -> Cut:
     return Cut(order, np.ones(order.size, np.int64), 1, np.array([order.size]), most)
 
 
-def _tiles(image: Array, estimate: Estimate, most: int) -> list[Cut]:
+def _tiles(image: Array, tile: Tile, most: int) -> list[Cut]:
     """Tiles of whole rows, and of any positions."""
     channels, height, _ = image.shape
-    groups, own = estimate.groups, channels // estimate.groups
-    columns = split(image.shape[2], estimate.bands)
-    order = tiled(image, groups, estimate.bands)
+    groups, own = tile.groups, channels // tile.groups
+    columns = split(image.shape[2], tile.bands)
+    order = tiled(image, groups, tile.bands)
     rows = np.tile(np.repeat(columns, height) * own, groups)
     positions = np.full(order.size // own, own)
     found = []
     for sizes, bands in ((rows, np.full(columns.size, height)), (positions, columns * height)):
         if sizes.max() <= most:
-            found.append(
-                Cut(order, sizes, groups, bands, most, estimate.fewest, estimate.axons)
-            )
+            found.append(Cut(order, sizes, groups, bands, most, tile.parts(height)))
     return found
 
 

@@ -1,10 +1,10 @@
 """Placement: populations are cut into parts, parts are given cores, all limits are kept.
 
-There are at most as many cores as the naive splitter takes, on no more chips than the fewest
-cores need. What is minimised is the square of the busiest core's load times the spike-weighted
-hops: bounds on the load are tried one after the other; for each, every population takes the
-cut with the fewest messages that the number of cores leaves room for; the parts are then
-annealed on the mesh, and the best of all is kept.
+There are at most as many cores as the naive splitter takes, or as are asked for. What is
+minimised is the square of the busiest core's load times the spike-weighted hops: bounds on the
+load are tried one after the other; for each, every population takes the cut with the fewest
+messages that the number of cores leaves room for; the parts are then annealed on the mesh, and
+the best of all is kept.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def place(
     *,
     rates: Rates | None = None,
     seed: int = 0,
+    cores: int | None = None,
 ) -> Placement:
     """Place a Program; the same for the same arguments.
 
@@ -88,6 +89,8 @@ def place(
         rates: source -> (n,) mean messages per element and inference, from a run; sources
             that are missing are assumed to send in a tenth of the steps.
         seed: of the annealing.
+        cores: at most so many; None: as many as the naive splitter takes. Fewer cores mean
+            fewer hops and a busier one.
 
     Raises:
         CapacityExceeded: it does not fit; names the population, the resource, the value, the
@@ -99,12 +102,15 @@ def place(
     known = full_rates(program, rates)
     refused: SlipwayError | None = None
     plain: dict[str, Array] | None = None
-    order, cores = np.zeros(0, np.int64), None
+    order = np.zeros(0, np.int64)
     try:
         plain, order = equal_parts(program, chip)
-        cores = int(order.size)
     except CapacityExceeded as error:
         refused = error
+    if plain is not None and (cores is None or order.size <= cores):
+        cores = int(order.size)
+    else:
+        plain = None
     loads = neuron_loads(program, known)
     for share in CEILINGS:
         squeezed = replace(chip, utilisation_ceiling=chip.utilisation_ceiling * share)
@@ -125,8 +131,12 @@ def place(
         return finished(
             program, chip, "place", seed, started, plain, physical(chip.mesh, order)
         )
-    assert refused is not None
-    raise refused
+    fewest = sum(min((cut.fewest for cut in some), default=0) for some in cuts.values())
+    raise refused or CapacityExceeded(
+        f"{cores} cores are too few: about {fewest} are needed",
+        where=f"target {chip.name}",
+        remedy="allow more cores",
+    )
 
 
 def _scored(problem: Problem, index: dict[str, Array], seed: int) -> Candidate:
@@ -160,9 +170,7 @@ def part_loads(loads: Mapping[str, Array], index: Mapping[str, Array], parts: in
 def partitions(problem: Problem, cores: int | None) -> Iterator[dict[str, Array]]:
     """Legal partitions into at most that many parts, for rising bounds on the load."""
     fewest = sum(min(cut.fewest for cut in cuts) for cuts in problem.cuts.values())
-    usable = problem.target.mesh.usable
-    room = max(1, -(-fewest // usable)) * usable
-    most = room if cores is None else min(cores, room)
+    most = 2 * fewest if cores is None else cores
     total = sum(float(load.sum()) for load in problem.loads.values())
     lowest = total / most
     synapses = sum(

@@ -15,6 +15,10 @@ _PACKAGES = {
     "PIL.Image": "pillow",
     "scipy.io": "scipy",
     "aedat": "aedat",
+    "lightning_fabric": "lightning-fabric",
+    "torchmetrics": "torchmetrics",
+    "torchmetrics.functional.classification": "torchmetrics",
+    "tensorboard": "tensorboard",
 }
 # Those of the extra "data"; the others come with "train".
 _DATA = {"scipy", "aedat"}

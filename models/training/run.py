@@ -1,0 +1,284 @@
+"""`slipway train RECIPE`: teacher, student and baseline, for each seed, in one folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+
+from ...errors import FileError, Problem, UsageError
+from ...files import make_folder, write_text
+from ..needs import require
+from . import draws
+from .checkpoint import weights_of
+from .data import CLASSES, Loaded, load
+from .learners import SEES
+from .outcome import write_card
+from .reading import load as load_recipe
+from .recipe import Recipe
+from .stage import Progress, Setting, fill, make_network, train_stage
+from .teaching import Teaching
+
+Device: TypeAlias = Literal["auto", "cpu", "gpu"]
+COMPARED = ("war", "uar", "f1")
+
+
+def train_recipe(
+    name: str,
+    out_dir: Path,
+    *,
+    seeds: tuple[int, ...] = (),
+    changes: tuple[str, ...] = (),
+    data_dir: Path | None = None,
+    teacher: Path | None = None,
+    resume: bool = False,
+    max_seconds: float | None = None,
+    device: Device = "auto",
+    devices: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train a recipe's student: its teacher first, where it has none yet, its baseline after.
+
+    In out_dir: student.pt, student.py (builds the network), calibrate.npz, test.npz,
+    metrics.json, model-card.md, tensorboard/; the same in seed-N/ where there are several
+    seeds; teacher/ and baseline/ beside them; summary.json, which is what is returned. While a
+    training runs, its checkpoint.pt.
+
+    Args:
+        name: a recipe that comes with slipway, or a .toml file.
+        out_dir: made if it is missing.
+        seeds: in place of the recipe's.
+        changes: `table.key=value`, in place of what the recipe says; `teacher.table.key=value`
+            for the teacher's recipe.
+        data_dir: folder that holds the data sets.
+        teacher: weights or folder of a teacher that is trained already.
+        resume: go on with what is in out_dir.
+        max_seconds: stop after this time; with `resume` it goes on another time.
+        device: what to train on.
+        devices: how many of them.
+        progress: told how far it is.
+
+    Raises:
+        UsageError: recipe, changes or arguments are wrong.
+        FileError: data, checkpoint or teacher are missing, damaged or do not fit.
+        MissingDependency: a package that training needs is not installed.
+    """
+    start = time.monotonic()
+    own, for_teacher = _sorted_changes(changes)
+    recipe = load_recipe(name, own)
+    if seeds:
+        recipe = replace(recipe, seeds=seeds)
+    taught = _teacher_recipe(recipe, for_teacher)
+    _check(recipe, max_seconds, device, devices)
+    report = progress or (lambda fraction, message: None)
+    fabric = make_fabric(recipe, device, devices)
+    out = Path(out_dir)
+    if fabric.global_rank == 0:
+        _begin(out, resume)
+    fabric.barrier()
+    deadline = None if max_seconds is None else start + max_seconds
+    setting = Setting(fabric, out, resume, deadline, report)
+    sees = {SEES[each.network.name] for each in (recipe, taught) if each is not None}
+    if recipe.method.name == "ckd":
+        sees.add("picture")
+    training = recipe.training
+    with draws.repeatable(training.threads, strict=fabric.device.type == "cpu"):
+        loaded = load(recipe.data, frozenset(sees), data_dir, report, training.workers)
+        known = None
+        if taught is not None:
+            known = _teach(setting, taught, loaded, teacher, recipe)
+            if known is None:
+                return _summary(setting, recipe, loaded, [], "teacher")
+        runs = []
+        for seed in recipe.seeds:
+            runs.append(_runs_of_seed(setting, recipe, seed, loaded, known))
+            if runs[-1]["ended"] == "time":
+                break
+        return _summary(setting, recipe, loaded, runs, "student")
+
+
+def make_fabric(recipe: Recipe, device: Device, devices: int) -> Any:
+    """Lightning Fabric: devices, precision, and the processes of several GPUs.
+
+    Raises:
+        MissingDependency: it is not installed.
+        UsageError: there is no such device.
+    """
+    fabric = require("lightning_fabric", "train a recipe")
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    if device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise UsageError("there is no GPU that torch can use", remedy="--device cpu")
+    strategy: Any = "auto"
+    if devices > 1:
+        from lightning_fabric.strategies import DDPStrategy
+
+        strategy = DDPStrategy(find_unused_parameters=True)
+    made = fabric.Fabric(
+        accelerator=device,
+        devices=devices,
+        strategy=strategy,
+        precision=recipe.training.precision,
+    )
+    made.launch()
+    return made
+
+
+def _check(recipe: Recipe, max_seconds: float | None, device: Device, devices: int) -> None:
+    problems = []
+    if max_seconds is not None and not max_seconds > 0:
+        problems.append(Problem(f"max_seconds is {max_seconds}", remedy="above 0, or none"))
+    if devices < 1:
+        problems.append(Problem(f"{devices} devices", remedy="at least 1"))
+    on_cpu = device == "cpu" or not torch.cuda.is_available()
+    if recipe.training.precision == "16-mixed" and on_cpu:
+        told = "precision 16-mixed needs a GPU"
+        problems.append(Problem(told, "training.precision", "bf16-mixed or 32-true"))
+    if recipe.data.name not in CLASSES:
+        told = f"there is no data set {recipe.data.name!r}"
+        problems.append(Problem(told, "data.name", f"one of {', '.join(CLASSES)}"))
+    if problems:
+        raise UsageError(*problems)
+    for package in ("norse.torch", "lightning_fabric", "torchmetrics", "tensorboard"):
+        require(package, "train a recipe")
+
+
+def _sorted_changes(changes: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Changes of the recipe, and those of its teacher's: `teacher.table.key=value`."""
+    own, others = [], []
+    for change in changes:
+        key = change.partition("=")[0]
+        if key.startswith("teacher.") and key.count(".") == 2:
+            others.append(change.removeprefix("teacher."))
+        else:
+            own.append(change)
+    return tuple(own), tuple(others)
+
+
+def _teacher_recipe(recipe: Recipe, changes: tuple[str, ...]) -> Recipe | None:
+    """The teacher's recipe, on the student's data; None where no term needs a teacher."""
+    if recipe.teacher is None or not recipe.method.needs_teacher:
+        return None
+    beside = Path(recipe.file).parent
+    read = load_recipe(recipe.teacher.recipe, changes, beside)
+    sees, wanted = SEES[read.network.name], SEES[recipe.network.name]
+    fits = {"ckd": ("picture",), "mskd": ("clip", "frames")}.get(
+        recipe.method.name, (wanted, "picture", "clip")
+    )
+    if sees not in fits:
+        raise UsageError(
+            f"the teacher {read.network.name} sees {sees}, the method {recipe.method.name} "
+            f"needs one that sees {' or '.join(fits)}",
+            where=f"{beside.name}, teacher.recipe",
+            remedy="another teacher",
+        )
+    return replace(read, data=recipe.data, teacher=None, baseline=False)
+
+
+def _begin(out: Path, resume: bool) -> None:
+    """Make the folder; refuse one that holds a training, unless it goes on."""
+    make_folder(out)
+    held = [
+        path.relative_to(out)
+        for name in ("checkpoint.pt", "metrics.json")
+        for path in (*out.glob(name), *out.glob(f"*/{name}"))
+    ]
+    if held and not resume:
+        raise FileError(
+            Problem(
+                f"the folder holds a training ({', '.join(map(str, held[:3]))})",
+                str(out),
+                "--resume goes on with it; name another folder to begin anew",
+            )
+        )
+
+
+def _teach(
+    setting: Setting, taught: Recipe, loaded: Loaded, given: Path | None, recipe: Recipe
+) -> Teaching | None:
+    """The teacher, trained where there are no weights of it; None: time ran out."""
+    assert recipe.teacher is not None
+    if given is None and recipe.teacher.checkpoint:
+        given = Path(recipe.file).parent / recipe.teacher.checkpoint
+    data = loaded.pictures() if SEES[taught.network.name] == "picture" else loaded
+    network, _ = make_network(taught, data, taught.seeds[0])
+    folder = setting.out / "teacher"
+    if given is None:
+        metrics = train_stage(setting, taught, taught.seeds[0], data, None, folder, "teacher")
+        if metrics["ended"] == "time":
+            return None
+        given = folder
+    fill(network, weights_of(given), given)
+    teaching = Teaching(network, setting.fabric)
+    if recipe.augmentation.none:
+        stills = loaded.pictures() if recipe.method.name == "ckd" else loaded
+        teaching.remember(stills.splits["train"], setting.report)
+    return teaching
+
+
+def _runs_of_seed(
+    setting: Setting, recipe: Recipe, seed: int, loaded: Loaded, teaching: Teaching | None
+) -> dict[str, Any]:
+    """Student and baseline of one seed: their figures."""
+    folder = setting.out if len(recipe.seeds) == 1 else setting.out / f"seed-{seed}"
+    student = train_stage(setting, recipe, seed, loaded, teaching, folder, "student")
+    run: dict[str, Any] = {"seed": seed, "folder": str(folder), "ended": student["ended"]}
+    run["student"] = {name: student[name] for name in (*COMPARED, "loss", "items")}
+    run["metrics"] = student
+    if recipe.baseline and student["ended"] != "time":
+        alone = train_stage(
+            setting,
+            recipe.without_teacher(),
+            seed,
+            loaded,
+            None,
+            folder / "baseline",
+            "baseline",
+        )
+        run["ended"] = alone["ended"]
+        run["baseline"] = {name: alone[name] for name in (*COMPARED, "loss", "items")}
+        run["gain"] = {name: student[name] - alone[name] for name in COMPARED}
+        if setting.fabric.global_rank == 0:
+            told = ", ".join(f"{k.upper()} {alone[k]:.4f}" for k in COMPARED)
+            write_card(folder, student, [f"the same student without a teacher: {told}"])
+    return run
+
+
+def _summary(
+    setting: Setting, recipe: Recipe, loaded: Loaded, runs: list[dict[str, Any]], stage: str
+) -> dict[str, Any]:
+    """What came of all seeds, also as summary.json."""
+    ended = runs[-1]["ended"] if runs else "time"
+    result: dict[str, Any] = {
+        "recipe": recipe.name,
+        "paper": recipe.paper,
+        "network": recipe.network.name,
+        "method": recipe.method.name,
+        "data": loaded.name,
+        "simulated": loaded.simulated,
+        "ended": ended,
+        "stage": stage,
+    }
+    for kind in ("student", "baseline", "gain"):
+        there = [run[kind] for run in runs if kind in run]
+        if there:
+            result[kind] = {name: spread([each[name] for each in there]) for name in COMPARED}
+    result["runs"] = runs
+    if setting.fabric.global_rank == 0:
+        write_text(setting.out / "summary.json", json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Mean, standard deviation (of the sample; 0 for one), smallest and largest."""
+    return {
+        "mean": float(np.mean(values)),
+        "std": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+        "minimum": min(values),
+        "maximum": max(values),
+    }

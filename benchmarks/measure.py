@@ -86,7 +86,7 @@ def measure(
     times = in_turns({name: work.call for name, work in works.items()}, repetitions)
     milliseconds = {n: 1e3 * times[n].seconds / works[n].sample_steps for n in works}
     progress(f"{network.key}: counting")
-    counting = _counting(network, engine, data)
+    counting = _counting(engine, data)
     progress(f"{network.key}: bits")
     checked = 1 if _neurons(program) > CHECKED_NEURONS else 2
     bits = equality.check(engine, data.part(0, checked), timed, lava.usable())
@@ -156,12 +156,13 @@ def _engine_works(
     return works
 
 
-def _counting(network: Network, engine: Engine, data: Stimulus) -> dict[str, Any]:
-    """What counting costs: with all counts, and by an engine that counts nothing."""
+def _counting(engine: Engine, data: Stimulus) -> dict[str, Any]:
+    """What counting costs: runs with all counts, and without any.
+
+    Of one engine: two would differ in where their arrays lie, and so in what the cache holds.
+    """
     part = data.part(0, max(data.samples // COUNTED_SHARE, 1))
-    uncounted = Engine(network.program, counting=False)
-    uncounted.run(part)
-    found = extra(engine_call(engine, part), lambda: uncounted.run(part))
+    found = extra(engine_call(engine, part), lambda: engine.run(part, counting=False))
     return {
         "counting_cost": found.processor,
         "counting_cost_by_clock": found.clock,

@@ -58,13 +58,10 @@ class Engine:
         program: what to run.
         memory: bytes for the arrays of all batches that run side by side; the stimulus and
             the trace come on top.
-        counting: whether messages are counted; without, `Trace.messages` holds zeros.
     """
 
-    def __init__(
-        self, program: Program, *, memory: int = MEMORY, counting: bool = True
-    ) -> None:
-        self.program, self.memory, self.counting = program, memory, counting
+    def __init__(self, program: Program, *, memory: int = MEMORY) -> None:
+        self.program, self.memory = program, memory
         self.plan = Plan(program)
         self._options: tuple[tuple[int, bool], dict[str, Any]] = ((-1, False), {})
         self._fans: dict[str, tuple[Array, Weights]] = {}
@@ -79,6 +76,7 @@ class Engine:
         record: bool = False,
         progress: Callable[[int], None] | None = None,
         fans: Mapping[str, Array] | None = None,
+        counting: bool = True,
     ) -> Trace:
         """Run all samples; equal bit for bit to the reference at precision `fixed`.
 
@@ -89,6 +87,7 @@ class Engine:
             fans: source -> (n, k) whole numbers from 0, which are not to be changed: return
                 totals of the messages weighted with these, and the messages of each element
                 over all samples, instead of those of each element and sample.
+            counting: whether messages are counted; without, the counts are zeros.
         """
         sizes = self.sizes(stimulus, record)
         options = self.options(self.program.run_steps(stimulus.steps), record)
@@ -96,7 +95,7 @@ class Engine:
         starts = range(0, stimulus.samples, sizes.samples)
 
         def run(start: int) -> None:
-            self._run(result, start, stimulus, sizes, options)
+            self._run(result, start, stimulus, sizes, options, counting)
 
         with ThreadPoolExecutor(sizes.threads) as pool:
             finished = map(run, starts) if sizes.threads == 1 else pool.map(run, starts)
@@ -235,6 +234,7 @@ class Engine:
         stimulus: Stimulus,
         sizes: Sizes,
         options: dict[str, Any],
+        counting: bool,
     ) -> None:
         """One batch from the first step to the last, into its place in the result."""
         part = stimulus.part(start, start + sizes.samples)
@@ -244,11 +244,11 @@ class Engine:
         for first in range(1, result.steps + 1, sizes.steps):
             stop = min(first + sizes.steps, result.steps + 1)
             batch.load(part, first, stop)
-            if self.counting:
+            if counting:
                 result.count(batch, self.plan.inputs, start, first, stop)
             for component in self.plan.components:
                 batch.advance(component, stop)
-                if self.counting:  # while the messages are in the cache
+                if counting:  # while the messages are in the cache
                     result.count(batch, component.inside, start, first, stop)
             result.record(batch, start, first)
         result.keep(batch, start)

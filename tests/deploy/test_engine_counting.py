@@ -60,10 +60,10 @@ def test_equal_columns_are_summed_once_and_zeros_never() -> None:
     np.testing.assert_array_equal((weights.digits.T.astype(int) @ weights.places)[:3], fan)
 
 
-def test_an_engine_that_does_not_count_gives_the_same_but_for_the_counts() -> None:
+def test_a_run_that_does_not_count_gives_the_same_but_for_the_counts() -> None:
     program = network(neuron=silent(), inputs=spiking((3,)), size=2)
     stimulus = Stimulus({"input": np.ones((2, 4, 3), np.uint8)}, 4)
-    trace = Engine(program, counting=False).run(stimulus)
+    trace = Engine(program).run(stimulus, counting=False)
     assert not any(counts.any() for counts in trace.messages.values())
     np.testing.assert_array_equal(
         trace.outputs["out"], Engine(program).run(stimulus).outputs["out"]

@@ -24,6 +24,10 @@ from .usage import compartments
 
 Array = npt.NDArray[Any]
 
+FAR = 1.6
+"""Times the estimated parts from which on a cut is given up."""
+SMALL = 2**14
+"""Neurons of an image that may be cut anywhere, without tiles."""
 MULTIPLES = (1.0, 1.5, 2.2, 3.3, 5.0, 8.0)
 """Times the fewest parts for which good tiles are looked for."""
 
@@ -112,11 +116,13 @@ def apportion(load: Array, size: Array, parts: int, most: int) -> Array:
         (-float(total) / int(n), i)
         for i, (total, n) in enumerate(zip(load, shares, strict=True))
     ]
+    heap = [entry for entry in heap if shares[entry[1]] < size[entry[1]]]
     heapq.heapify(heap)
-    for _ in range(parts - int(shares.sum())):
-        _, i = heap[0]
+    while heap and shares.sum() < parts:
+        _, i = heapq.heappop(heap)
         shares[i] += 1
-        heapq.heapreplace(heap, (-float(load[i]) / int(shares[i]), i))
+        if shares[i] < size[i]:  # no part is empty
+            heapq.heappush(heap, (-float(load[i]) / int(shares[i]), i))
     while shares.sum() > parts:  # too few parts: what does not fit is seen by the caller
         shares[int(np.argmax(shares))] -= 1
     return np.asarray(shares)
@@ -154,6 +160,11 @@ def cuts_of(program: Program, target: Target, population: str, load: Array) -> l
     """
     plain = _plain(program, target, population)
     measured = [_measured(program, target, population, load, cut) for cut in plain]
+    if not any(measured):
+        order = storage_order(image_shape(program, population))
+        measured = [
+            _measured(program, target, population, load, _by_neuron(order, plain[0].most))
+        ]
     return sorted((cut for cut in measured if cut is not None), key=lambda cut: cut.fewest)
 
 
@@ -207,14 +218,14 @@ def _plain(program: Program, target: Target, population: str) -> list[Cut]:
             if rows:
                 tiles.append(Tile(groups, bands, rows))
     chosen = _chosen(tiles, into, shape) or [Tile(_divisors(channels)[-1], width, 1)]
-    found = [flat]
+    found = [flat] if index.size <= SMALL or not tiles else []
     for tile in chosen:
         found += _tiles(image, tile, most)
     return found
 
 
 def _chosen(tiles: list[Tile], into: list[Projection], shape: tuple[int, ...]) -> list[Tile]:
-    """For the fewest parts, and for several times as many, the tiles with the fewest messages."""
+    """For the fewest parts, and several times as many, the tiles with the fewest messages."""
     height, width = shape[1:]
     fewest = min((tile.parts(height) for tile in tiles), default=0)
     chosen: list[Tile] = []
@@ -224,7 +235,7 @@ def _chosen(tiles: list[Tile], into: list[Projection], shape: tuple[int, ...]) -
         for tile in tiles:
             rows = min(tile.rows, max(1, tile.groups * tile.bands * height // wanted))
             parts = tile.groups * tile.bands * -(-height // rows)
-            if parts <= 1.25 * wanted:
+            if 0.8 * wanted <= parts <= 1.25 * wanted:
                 options.append(
                     (parts * _sources(into, tile, rows, -(-width // tile.bands)), tile)
                 )
@@ -319,16 +330,19 @@ def _measured(
             tried[parts] = estimate(program, target, population, index, parts)
         return tried[parts][0]
 
-    high = min(cut.fewest, items)
+    least = -(-load.size // cut.most)  # of the neurons alone
+    low, high = least - 1, min(max(cut.fewest, least), items)
     while excess(high) > 1:
         if high >= items:
             return None
-        high = min(items, max(high + 1, int(high * min(excess(high), 3.0))))
-    while high > 1:
-        lower = max(1, min(high - 1, int(np.ceil(high * excess(high)))))
-        if lower in tried or excess(lower) > 1:
-            break
-        high = lower
+        if cut.groups * cut.bands.size > 1 and high > FAR * cut.fewest:
+            return None  # far more than estimated: another one is better
+        more = max(high + 1 + high // 16, int(high * min(excess(high), 3.0)))
+        low, high = high, min(items, more)
+    while high - low > 1 + high // 64:
+        tight = int(np.ceil(high * excess(high)))  # it may fit with that much less
+        middle = min(max(tight, (low + high) // 2, low + 1), high - 1)
+        low, high = (low, middle) if excess(middle) <= 1 else (middle, high)
     return replace(cut, fewest=high, axons=tried[high][1], fill=tried[high][0])
 
 

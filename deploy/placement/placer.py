@@ -222,8 +222,10 @@ def separate(problem: Problem, bound: float, most: int) -> dict[str, Array] | No
             problem.memory[known] = index
             return index
         for name, (excess, _) in crowded.items():
-            parts, _, number = chosen[name]
-            floors[name, number] = max(parts + 1, int(parts * excess))
+            parts = chosen[name][0]
+            for number in range(len(problem.cuts[name])):
+                needed = max(parts + 1, int(parts * excess))
+                floors[name, number] = max(floors[name, number], needed)
 
 
 UNLIMITED = 2**31

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import overrun
-from .layout import Synapses
-from .messages import Listing, Messages, rearrange
-from .native import Arguments, Routine
+from .counting import UNWEIGHTED, Elements, tally
+from .layout import NOWHERE, Synapses
+from .messages import Cells, Listing, Messages, fetch, prepare, rearrange
+from .native import Arguments, Routine, compile_elsewhere
 from .plan import Layer, Plan
-from .population_kernels import Arriving, Calls, Neurons, Span, advance, collect
-from .synapse_kernels import ACCUMULATE, Table, prepare
+from .population_kernels import Arriving, Calls, Neurons, Span, advance, collect, drive
+from .synapse_kernels import ACCUMULATE, GATHER, SCATTER, Table, Values
 
 Array = npt.NDArray[Any]
 Call = tuple[int, int]
@@ -53,15 +54,33 @@ class Binding:
         self.constant, self.first = constant, first
         self.options: Mapping[str, Any] = {}
         self.turned: dict[int, Messages] = {}
-        self.listings: dict[int, Listing] = {}
+        self.listings: dict[int, tuple[Listing, Values]] = {}
         self.scratch: dict[int, Array] = {}
-        self.made: dict[tuple[Any, ...], tuple[Arguments, Any]] = {}
+        self.made: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 
     def use(self, options: Mapping[str, Any]) -> None:
         """Population -> options of its model, from now on."""
         if options is not self.options:
             self.options = options
             self.made = {key: made for key, made in self.made.items() if key[0] is not advance}
+
+    def foresee(self) -> None:
+        """Have kernels compiled by two processes, where nothing has ever been compiled."""
+        layers = self.plan.layers.values()
+        several = [Arguments(*self._advancing(layer, None, None)) for layer in layers]
+        if not compile_elsewhere(advance, several):
+            return
+        for layer in layers:  # meanwhile
+            name, synapses = layer.population.name, layer.fused
+            if synapses and synapses not in dict(self.constant[name]):
+                summed = synapses, synapses.scatter or synapses.table
+                self._calls(summed, self.neurons[name].total[0])
+        nothing = np.zeros((0, 0, 0), np.uint64)
+        drive(np.zeros((0, 2), np.int64), 0, 0, 1)
+        tally(
+            *(nothing, 0, 0, UNWEIGHTED.digits, np.zeros((0, 0), np.int64)),
+            *(Elements(UNWEIGHTED), NOWHERE, np.zeros((0, 0), np.int32)),
+        )
 
     def turning(self, synapses: Synapses) -> list[Call]:
         """Brings messages into the order that the synapses see; none where they have it."""
@@ -81,7 +100,7 @@ class Binding:
 
         def arguments() -> tuple[Any, ...]:
             span = Span(synapses.delay, synapses.lift, synapses.shift)
-            calls, count = self._calls(summed, total), self._listing(synapses).count
+            calls, count = self._calls(summed, total), self._scratch(synapses)[0].count
             return span, calls, count, synapses.given, into, origin, total
 
         call = self._made(collect, (id(synapses), table.kind), arguments)
@@ -95,28 +114,31 @@ class Binding:
             summed: the synapses that are summed there.
             collected: what the others bring, always the same array; None: there are none.
         """
-        name, neurons = layer.population.name, self.neurons[layer.population.name]
-
-        def arguments() -> tuple[Any, ...]:
-            calls, constant, arrives = Calls(), np.zeros((0, 0), self.plan.number), 0
-            if summed is not None:
-                calls = self._calls(summed, neurons.total[0])
-            if len(layer.model.ports) == 1 and self.constant[name]:
-                synapses, constant = self.constant[name][0]
-                arrives = 2 + synapses.delay
-            nothing = np.zeros((len(layer.model.ports), 0, 0, 0), self.plan.number)
-            brought = nothing if collected is None else collected
-            return (
-                self._span(layer, summed, arrives),
-                calls,
-                Arriving(brought, constant, self.first),
-                self.options[name],
-                neurons,
-                self.messages[name],
-            )
-
         kind = None if summed is None else summed[1].kind
-        return self._made(advance, (name, kind, collected is None), arguments)
+        key = layer.population.name, kind, collected is None
+        return self._made(advance, key, lambda: self._advancing(layer, summed, collected))
+
+    def _advancing(
+        self, layer: Layer, summed: Summed | None, collected: Array | None
+    ) -> tuple[Any, ...]:
+        """The arguments of that call."""
+        name, neurons = layer.population.name, self.neurons[layer.population.name]
+        calls, constant, arrives = Calls(), np.zeros((0, 0), self.plan.number), 0
+        if summed is not None:
+            calls = self._calls(summed, neurons.total[0])
+        if len(layer.model.ports) == 1 and self.constant[name]:
+            synapses, constant = self.constant[name][0]
+            arrives = 2 + synapses.delay
+        nothing = np.zeros((len(layer.model.ports), 0, 0, 0), self.plan.number)
+        brought = nothing if collected is None else collected
+        return (
+            self._span(layer, summed, arrives),
+            calls,
+            Arriving(brought, constant, self.first),
+            self.options[name],
+            neurons,
+            self.messages[name],
+        )
 
     def _span(self, layer: Layer, summed: Summed | None, arrives: int) -> Span:
         delay = lift = shift = readouts = 0
@@ -131,13 +153,22 @@ class Binding:
         )
 
     def _calls(self, summed: Summed, total: Array) -> Calls:
-        """The two routines that sum synapses into `total`."""
+        """The routines that sum synapses into `total`."""
         synapses, table = summed
         key = "synapses", id(synapses), table.kind, total.ctypes.data
         if key not in self.made:
-            given = Arguments(table, self._seen(synapses), self._listing(synapses), total)
-            sums = ACCUMULATE[table.kind].address(given)
-            self.made[key] = given, Calls(prepare.address(given), sums, given.place)
+            source, (listing, values) = self._seen(synapses), self._scratch(synapses)
+            lists = Arguments(cells_of(table), source.bits, source.first, listing)
+            sums = Arguments(table, listing, values, total)
+            gets, fetching = Arguments(source, listing, values.listed), 0
+            if values.listed.size:
+                fetching = fetch.address(gets)
+            calls = Calls(
+                *(prepare.address(lists), lists.place),
+                *(fetching, gets.place),
+                *(ACCUMULATE[table.kind].address(sums), sums.place),
+            )
+            self.made[key] = (lists, gets, sums), calls
         found: Calls = self.made[key][1]
         return found
 
@@ -161,22 +192,33 @@ class Binding:
             self.turned[id(synapses)] = Messages(bits, values, source.first)
         return self.turned[id(synapses)]
 
-    def _listing(self, synapses: Synapses) -> Listing:
-        """Scratch for what the kernels list; the same for every call with these synapses."""
+    def _scratch(self, synapses: Synapses) -> tuple[Listing, Values]:
+        """For what the kernels list; the same for every call with these synapses."""
         if id(synapses) not in self.listings:
             source = self.messages[synapses.projection.source]
             size, kind = source.bits.shape[2] * 64, source.values.dtype
             weighted = kind != np.uint8
-            self.listings[id(synapses)] = Listing(
+            listing = Listing(
                 np.zeros(GROUP, np.int64),
                 np.zeros((GROUP, size + 64), np.int32),
-                np.zeros((GROUP, size + 64 if weighted else 0), kind),
                 np.zeros((GROUP, synapses.cells + 1), np.int32),
                 np.zeros(size // 64 + 1, np.int32),
+            )
+            values = Values(
+                np.zeros((GROUP, size + 64 if weighted else 0), kind),
                 np.zeros(synapses.window + 64, np.int32),
                 np.zeros(synapses.window + 64 if weighted else 0, kind),
             )
+            self.listings[id(synapses)] = listing, values
         return self.listings[id(synapses)]
+
+
+def cells_of(table: Table) -> Cells:
+    """The cells by which the kernel of a table looks up messages."""
+    channels, height, width, groups = (int(number) for number in table.geometry[:4])
+    if table.kind == GATHER:
+        return Cells(channels // groups, height * width * groups)
+    return Cells(channels * width, height) if table.kind == SCATTER else Cells(0, 0)
 
 
 def tile(layer: Layer) -> int:

@@ -38,6 +38,10 @@ class Weights(NamedTuple):
     places: Array
 
 
+UNWEIGHTED = Weights(np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int64))
+"""No weights: messages are counted element by element."""
+
+
 def weights_of(fan: Array, order: Order) -> Weights:
     """The columns of `fan`, whole numbers from 0 in channels first order."""
     columns = np.asarray(fan)[order.last].astype(np.int64)

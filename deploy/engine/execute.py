@@ -7,7 +7,6 @@ layer by layer through all steps of a chunk; the populations of a loop step by s
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from ..trace import Stimulus, Trace
 from .batch import Batch
 from .closed_loop import ClosedLoop, named
 from .counting import Weights, weights_of
+from .native import cores
 from .plan import Plan
 from .result import Result
 
@@ -66,7 +66,7 @@ class Engine:
         self._options: tuple[tuple[int, bool], dict[str, Any]] = ((-1, False), {})
         self._fans: dict[str, tuple[Array, Weights]] = {}
         self._idle: deque[Batch] = deque()
-        self._lock = threading.Lock()
+        self._lock, self._foreseen = threading.Lock(), False
         self._loop: ClosedLoop | None = None
 
     def run(
@@ -148,7 +148,7 @@ class Engine:
         """Batches that fit the budget, and the cache where they can."""
         samples, steps = stimulus.samples, self.program.run_steps(stimulus.steps)
         neurons = sum(p.size for p in self.program.populations)
-        threads = threads_available() if samples * steps * neurons >= SERIAL else 1
+        threads = cores() if samples * steps * neurons >= SERIAL else 1
         threads = min(threads, samples)
         frames = _frames(stimulus)
         of_sample, of_step, most = self.bytes_needed(frames)
@@ -240,6 +240,9 @@ class Engine:
         part = stimulus.part(start, start + sizes.samples)
         batch = self._batch(part.samples, sizes, _frames(stimulus))
         batch.begin(part.steps, result.windows, options)
+        if not self._foreseen:
+            self._foreseen = True
+            batch.binding.foresee()
         batch.show(part)
         for first in range(1, result.steps + 1, sizes.steps):
             stop = min(first + sizes.steps, result.steps + 1)
@@ -271,10 +274,3 @@ def execute(
 def _frames(stimulus: Stimulus) -> frozenset[str]:
     """The inputs whose messages are the same at every step."""
     return frozenset(name for name, values in stimulus.values.items() if values.ndim == 2)
-
-
-def threads_available() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -36,75 +36,68 @@ class Listing(NamedTuple):
     Attributes:
         count: int64 (group,).
         where: int32 (group, n + 64), the elements in rising order.
-        values: (group, n + 64) their messages; uint8 (group, 0) for spikes.
         start: int32 (group, cells + 1), where the messages of a cell of a convolution (the
             channels of one position and group) begin.
         before: int32 (words + 1,), messages in front of a word.
-        merged, merged_values: where and values of one output position.
     """
 
     count: Any
     where: Any
-    values: Any
     start: Any
     before: Any
-    merged: Any
-    merged_values: Any
 
 
-def keep(values: Any, k: int, sent: Any, b: int, row: int, element: Any) -> None:
-    """values[k] = sent[b, row, element], where there are values."""
-    raise NotImplementedError
+class Cells(NamedTuple):
+    """What a convolution looks up its messages by.
+
+    Attributes:
+        size: elements of a cell.
+        number: how many cells; 0: none are looked up.
+    """
+
+    size: int
+    number: int
 
 
-@overload(keep, strict=False, jit_options=INLINE)
-def _keep(values: Any, k: Any, sent: Any, b: Any, row: Any, element: Any) -> Any:
-    if values.dtype.name == "uint8":
-        return lambda values, k, sent, b, row, element: None
+@Routine
+def prepare(place: Any, b: int, first: int, steps: int) -> None:
+    """List what sample b's source sent in some steps; nothing where there is no such row.
 
-    def given(values: Any, k: Any, sent: Any, b: Any, row: Any, element: Any) -> None:
-        values[k] = sent[b, row, element]
-
-    return given
+    Of Arguments (cells, bits, start, listing): start[0] is the step of row 0 of the bits.
+    """
+    cells, bits, start, listing = restored(place)
+    for slot in range(steps):
+        row = first + slot - start[0]
+        listing.count[slot] = 0
+        if 0 <= row < bits.shape[1]:
+            words = bits[b, row]
+            count = list_messages(words, listing.where[slot], listing.before)
+            listing.count[slot] = count
+            if count and cells.number:
+                find_cells(words, listing.before, listing.start[slot], cells)
 
 
 @register_jitable(**INLINE)
-def list_messages(source: Any, b: int, step: int, listing: Any, slot: int) -> int:
-    """List what sample b's source sent in a step; nothing where there is no such row."""
-    row = step - source.first[0]
-    listing.count[slot] = 0
-    if row < 0 or row >= source.bits.shape[1]:
-        return 0
-    where, values, before = listing.where[slot], listing.values[slot], listing.before
-    words = source.bits[b, row]
+def list_messages(words: Any, where: Any, before: Any) -> int:
+    """The elements whose bits are set, and how many they are."""
     k = 0
     for w in range(words.size):
         before[w] = k
         word = words[w]
         while word:
-            element = w * 64 + np.int64(trailing_zeros(word))
-            where[k] = element
-            keep(values, k, source.values, b, row, element)
+            where[k] = w * 64 + np.int64(trailing_zeros(word))
             k += 1
             word &= word - np.uint64(1)
     before[words.size] = k
-    listing.count[slot] = k
-    end_list(where, values, k, words.size * 64)
+    fill_block(where, k, np.int32(words.size * 64))  # places of a row of zeros
     return k
 
 
 @register_jitable(**INLINE)
-def find_cells(
-    source: Any, b: int, step: int, listing: Any, slot: int, cell: int, cells: int
-) -> None:
-    """Where the messages of each `cell` elements begin; after `list_messages`."""
-    words, start, before = (
-        source.bits[b, step - source.first[0]],
-        listing.start[slot],
-        listing.before,
-    )
-    for c in range(cells):
-        element = c * cell
+def find_cells(words: Any, before: Any, start: Any, cells: Any) -> None:
+    """Where the messages of each cell begin; after `list_messages`."""
+    for c in range(cells.number + 1):
+        element = c * cells.size
         word, bit = element >> 6, element & 63
         begin = before[word]
         if bit:
@@ -112,6 +105,20 @@ def find_cells(
                 bits_set(words[word] & ((np.uint64(1) << np.uint64(bit)) - np.uint64(1)))
             )
         start[c] = begin
+
+
+@Routine
+def fetch(place: Any, b: int, first: int, steps: int) -> None:
+    """The values of listed messages, and zeros behind them.
+
+    Of Arguments (source, listing, values), the last (group, n + 64).
+    """
+    source, listing, values = restored(place)
+    for slot in range(steps):
+        row, count, where = first + slot - source.first[0], listing.count[slot], listing.where
+        for k in range(count):
+            values[slot, k] = source.values[b, row, where[slot, k]]
+        fill_block(values[slot], count, values.dtype.type(0))
 
 
 @kernel

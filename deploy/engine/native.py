@@ -9,7 +9,12 @@ called, and only where a network needs it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import importlib
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -60,6 +65,11 @@ class Arguments:
         self.words = np.array([*_words(value)], np.int64)
         self.place: int = self.words.ctypes.data
 
+    @property
+    def kinds(self) -> tuple[Any, ...]:
+        """Numba's types of what a routine takes."""
+        return types.CPointer(typeof(self.value)), types.int64, types.int64, types.int64
+
 
 class Routine:
     """A function ``(place, a, b, c) -> None`` of Arguments and three whole numbers.
@@ -71,18 +81,69 @@ class Routine:
     def __init__(self, function: Callable[..., None]) -> None:
         self.compiled = compiled(function, no_cpython_wrapper=True)
         self.addresses: dict[Any, int] = {}
+        self.elsewhere: subprocess.Popen[bytes] | None = None
 
     def address(self, arguments: Arguments) -> int:
         """Where the code for arguments of that type lies; compiled when first asked for."""
         outline = _outline(arguments.value)
         if outline not in self.addresses:
-            kind = types.CPointer(typeof(arguments.value))
-            kinds = kind, types.int64, types.int64, types.int64
+            kinds = arguments.kinds
+            if self.elsewhere is not None:
+                self.elsewhere.wait()
             self.compiled.compile(kinds)
             found = self.compiled.overloads[kinds]
             name = found.fndesc.llvm_cfunc_wrapper_name
             self.addresses[outline] = int(found.library.get_pointer_to_function(name))
         return self.addresses[outline]
+
+
+def compile_elsewhere(routine: Routine, several: Iterable[Arguments]) -> bool:
+    """Have another process compile a routine, unless its code is kept or there is one core.
+
+    numba compiles one function at a time in a process. `Routine.address` waits for the other,
+    takes what that has kept, and if there is nothing compiles it itself.
+
+    Returns:
+        Whether there is another process.
+    """
+    kept = getattr(routine.compiled._cache, "_cache_file", None)
+    if kept is None or cores() < 2 or not sys.executable:
+        return False
+    known, codegen = kept._load_index(), routine.compiled.targetctx.codegen()
+    kinds = {each.kinds for each in several}
+    missing = [k for k in kinds if routine.compiled._cache._index_key(k, codegen) not in known]
+    if not missing:
+        return False
+    function = routine.compiled.py_func
+    given = pickle.dumps((function.__module__, function.__name__, missing))
+    command = [sys.executable, "-c", f"from {__name__} import compile_given; compile_given()"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    silent = subprocess.DEVNULL
+    try:
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=silent, stderr=silent, env=environment
+        )
+        assert child.stdin is not None
+        with child.stdin as pipe:
+            pipe.write(given)
+    except OSError:  # no process may be started, or it has ended already
+        return False
+    routine.elsewhere = child
+    return True
+
+
+def compile_given() -> None:
+    """The other process."""
+    module, name, missing = pickle.load(sys.stdin.buffer)
+    for kinds in missing:
+        getattr(importlib.import_module(module), name).compiled.compile(kinds)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @intrinsic

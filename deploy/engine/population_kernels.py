@@ -20,15 +20,18 @@ from .vectors import nonzero_bits
 
 
 class Calls(NamedTuple):
-    """The synapses of one projection, see synapse_kernels.py: addresses; place 0: none.
+    """The synapses of one projection: addresses of routines and of their arguments.
 
     Attributes:
-        prepare: lists the messages of some steps.
-        accumulate: sums what they bring.
-        place: of the arguments of both.
+        prepare, listed: list the messages of some steps, see messages.py.
+        fetch, fetched: get their values; 0 where they have none.
+        accumulate, place: sum what they bring, see synapse_kernels.py; 0: there are none.
     """
 
     prepare: int = 0
+    listed: int = 0
+    fetch: int = 0
+    fetched: int = 0
     accumulate: int = 0
     place: int = 0
 
@@ -127,8 +130,7 @@ def advance(place: Any, first: int, stop: int, unused: int) -> None:
         for begins in range(first, stop, span.group):
             ends = min(begins + span.group, stop)
             if calls.place:
-                sent = begins - 1 - span.delay
-                call(calls.prepare, calls.place, b, sent, ends - begins)
+                find(calls, b, begins - 1 - span.delay, ends - begins)
             for begin in range(0, size, span.tile):
                 end = min(begin + span.tile, size)
                 if begins == 1:
@@ -150,6 +152,14 @@ def advance(place: Any, first: int, stop: int, unused: int) -> None:
                     )
                     send(span, neurons, target, b, t, begin, end)
         neurons.saturated[b] += clipped
+
+
+@register_jitable(**INLINE)
+def find(calls: Any, b: int, first: int, steps: int) -> None:
+    """Find the messages of some steps."""
+    call(calls.prepare, calls.listed, b, first, steps)
+    if calls.fetch:
+        call(calls.fetch, calls.fetched, b, first, steps)
 
 
 @register_jitable(**INLINE)
@@ -239,7 +249,7 @@ def collect(place: Any, first: int, stop: int, unused: int) -> None:
     samples, _, size = into.shape
     for b in range(samples):
         for t in range(first, stop):
-            call(calls.prepare, calls.place, b, t - 1 - span.delay, 1)
+            find(calls, b, t - 1 - span.delay, 1)
             if count[0] == 0:
                 continue
             total[:] = 0

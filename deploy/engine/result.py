@@ -15,12 +15,10 @@ from ..trace import Raster, Stimulus, Trace
 from .arrays import unpacked
 from .batch import Batch
 from .binding import WINDOWS
-from .counting import Elements, Weights, tally
+from .counting import UNWEIGHTED, Elements, Weights, tally
 from .plan import Plan
 
 Array = npt.NDArray[Any]
-
-UNWEIGHTED = Weights(np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int64))
 
 
 class Result:

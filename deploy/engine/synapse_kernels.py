@@ -1,13 +1,11 @@
 """The synapses' loops: the listed messages of one step, summed into the neurons of a tile.
 
-Routines of Arguments ``(table, source, listing, total)``:
+Routines of Arguments ``(table, listing, values, total)``:
 
-    prepare(place, b, first, steps)
     dense, sparse, gather, scatter (place, slot, first, last)
 
-The first lists the messages of some steps, each in a slot; the others add to
-total[0: last - first] what those of a slot bring to the neurons first to last - 1, before any
-shift. Messages that are zero cost nothing: the work follows the spikes.
+They add to total[0: last - first] what the messages of a slot bring to the neurons first to
+last - 1, before any shift. Messages that are zero cost nothing: the work follows the spikes.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ import numpy as np
 from numba.extending import overload, register_jitable
 
 from .compiled import INLINE
-from .messages import append, end_list, find_cells, list_messages
+from .messages import append, end_list
 from .native import Routine, restored
 from .vectors import ROWS_AT_ONCE, add_row, add_rows_16, add_rows_32, add_rows_64
 
@@ -71,19 +69,18 @@ GEOMETRY = (
 )
 
 
-@Routine
-def prepare(place: Any, b: int, first: int, steps: int) -> None:
-    """List the messages of some steps, from `first` on, as these synapses need them."""
-    table, source, listing, _ = restored(place)
-    g = table.geometry
-    cell, cells = 1, 0
-    if table.kind == GATHER:
-        cell, cells = g[0] // g[3], g[1] * g[2] * g[3]
-    elif table.kind == SCATTER:
-        cell, cells = g[0] * g[2], g[1]
-    for slot in range(steps):
-        if list_messages(source, b, first + slot, listing, slot) and cells:
-            find_cells(source, b, first + slot, listing, slot, cell, cells + 1)
+class Values(NamedTuple):
+    """Values of listed messages, and what a convolution puts together from the lists.
+
+    Attributes:
+        listed: (group, n + 64); uint8 (group, 0) for spikes.
+        where: int32 (window + 64,), the messages that one output position sees.
+        merged: (window + 64,), their values; uint8 (0,) for spikes.
+    """
+
+    listed: Any
+    where: Any
+    merged: Any
 
 
 @register_jitable(**INLINE)
@@ -118,21 +115,21 @@ def sum_rows(
 @Routine
 def dense(place: Any, slot: int, first: int, last: int) -> None:
     """Rows of the table, one for each message."""
-    table, _, listing, total = restored(place)
+    table, listing, values, total = restored(place)
     columns = min(last, table.weight.shape[1]) - first
-    where, values = listing.where[slot], listing.values[slot]
-    sum_rows(table.weight, where, values, listing.count[slot], first, columns, total, 0)
+    where, sent = listing.where[slot], values.listed[slot]
+    sum_rows(table.weight, where, sent, listing.count[slot], first, columns, total, 0)
 
 
 @Routine
 def sparse(place: Any, slot: int, first: int, last: int) -> None:
     """The synapses of each message, one after the other."""
-    table, _, listing, total = restored(place)
-    where, values = listing.where[slot], listing.values[slot]
+    table, listing, values, total = restored(place)
+    where, sent = listing.where[slot], values.listed[slot]
     start, row, weight = table.start, table.row, table.weight[0]
     for k in range(listing.count[slot]):
         element = where[k]
-        message = message_of(values, k, total)
+        message = message_of(sent, k, total)
         for synapse in range(start[element], start[element + 1]):
             total[row[synapse] - first] += weight[synapse] * message
 
@@ -140,15 +137,15 @@ def sparse(place: Any, slot: int, first: int, last: int) -> None:
 @Routine
 def gather(place: Any, slot: int, first: int, last: int) -> None:
     """For each output position, the messages in its window in one list; then their rows."""
-    table, _, listing, total = restored(place)
+    table, listing, values, total = restored(place)
     if listing.count[slot] == 0:
         return
     g = table.geometry
     channels, height, width, groups, outs, out_width = g[0], g[1], g[2], g[3], g[4], g[5]
     rows, columns, down, right, above, left = g[6], g[7], g[8], g[9], g[10], g[11]
     apart, aside = g[12], g[13]
-    where, values, start = listing.where[slot], listing.values[slot], listing.start[slot]
-    merged, merged_values = listing.merged, listing.merged_values
+    where, sent, start = listing.where[slot], values.listed[slot], listing.start[slot]
+    seen, merged = values.where, values.merged
     group_outs, line = outs // groups, out_width * outs
     nowhere, padded = table.weight.shape[0] - 1, table.weight.shape[1]
     for out_y in range(first // line, last // line):
@@ -167,9 +164,7 @@ def gather(place: Any, slot: int, first: int, last: int) -> None:
                         if low < high:
                             begin, end = start[y * width + low], start[y * width + high]
                             plus = (i * columns - y * width - x0) * channels
-                            m = append(
-                                where, values, begin, end, plus, merged, merged_values, m
-                            )
+                            m = append(where, sent, begin, end, plus, seen, merged, m)
                         continue
                     for j in range(columns):
                         x = x0 + j * aside
@@ -177,33 +172,23 @@ def gather(place: Any, slot: int, first: int, last: int) -> None:
                             cell = (y * width + x) * groups + group
                             plus = (i * columns + j - y * width - x) * channels
                             begin, end = start[cell], start[cell + 1]
-                            m = append(
-                                where, values, begin, end, plus, merged, merged_values, m
-                            )
-                end_list(merged, merged_values, m, nowhere)
-                sum_rows(
-                    table.weight,
-                    merged,
-                    merged_values,
-                    m,
-                    0,
-                    padded,
-                    total,
-                    to + group * group_outs,
-                )
+                            m = append(where, sent, begin, end, plus, seen, merged, m)
+                end_list(seen, merged, m, nowhere)
+                at = to + group * group_outs
+                sum_rows(table.weight, seen, merged, m, 0, padded, total, at)
 
 
 @Routine
 def scatter(place: Any, slot: int, first: int, last: int) -> None:
     """Each message to the outputs of all lines that see it."""
-    table, _, listing, total = restored(place)
+    table, listing, values, total = restored(place)
     if listing.count[slot] == 0:
         return
     g = table.geometry
     channels, height, width, outs, out_width, rows = g[0], g[1], g[2], g[4], g[5], g[6]
     down, above, apart, length = g[8], g[10], g[12], table.weight.shape[1]
     classes = table.weight.shape[0] // (rows * channels)
-    where, values, start = listing.where[slot], listing.values[slot], listing.start[slot]
+    where, sent, start = listing.where[slot], values.listed[slot], listing.start[slot]
     line = out_width * outs
     top, bottom = first // line, last // line
     low = max(top * down - above, 0)
@@ -215,7 +200,7 @@ def scatter(place: Any, slot: int, first: int, last: int) -> None:
             channel = np.int64(inside) - x * channels
             row = channel * classes + table.run[x, 0]
             to = table.run[x, 1] * outs - first
-            message = message_of(values, k, total)
+            message = message_of(sent, k, total)
             for i in range(rows):
                 out_y = table.reach[y, i]
                 if top <= out_y < bottom:

@@ -266,7 +266,7 @@ def test_batches_give_what_all_samples_at_once_give(
     whole = execute(program, stimulus, record=True)
     monkeypatch.setattr(RUNNER, "BATCH_SAMPLES", 2)
     monkeypatch.setattr(RUNNER, "SERIAL", 1)
-    monkeypatch.setattr(RUNNER, "threads_available", lambda: threads)
+    monkeypatch.setattr(RUNNER, "cores", lambda: threads)
     finished: list[int] = []
     engine = Engine(program)
     parts = engine.run(stimulus, record=True, progress=finished.append)
@@ -283,7 +283,7 @@ def test_an_interruption_leaves_the_batches_that_have_not_begun(
     program, stimulus = random_case(0)
     many = Stimulus({k: np.concatenate([v] * 500) for k, v in stimulus.values.items()}, 3)
     monkeypatch.setattr(RUNNER, "BATCH_SAMPLES", 1)
-    monkeypatch.setattr(RUNNER, "threads_available", lambda: 2)
+    monkeypatch.setattr(RUNNER, "cores", lambda: 2)
     monkeypatch.setattr(RUNNER, "SERIAL", 1)
     begun: list[int] = []
     run = Engine._run

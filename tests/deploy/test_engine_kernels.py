@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,45 @@ def test_only_what_a_network_needs_is_compiled() -> None:
     )
     assert done.stdout.split(") (") == [
         "('_tally', 1",
-        *(f"'{name}', 1" for name in ("advance", "dense", "drive", "prepare")),
+        *(f"'{name}', 1" for name in ("advance", "dense", "drive", "fetch", "prepare")),
         "'take_in', 1)\n",
     ]
+
+
+TWO_PROCESSES = """
+import sys
+from tests.deploy.test_engine import *
+from slipway.deploy.engine import native
+from slipway.deploy.engine.population_kernels import advance
+from slipway.deploy.neurons.ternary_lif import TernaryLif
+
+native.cores = lambda: 2
+def run(neuron):
+    dense = Dense(np.array([[2]], np.int16), WeightFormat())
+    program = network(Projection('a', 'input', 'p', dense), neuron=neuron)
+    stimulus = Stimulus({'input': np.ones((1, 4, 1), np.int32)}, 4)
+    assert_same(reference.execute(program, stimulus), execute(program, stimulus), 'run')
+    return [sum(c.values()) for c in (advance.compiled.stats)[1:]], advance.elsewhere
+
+there, sys.executable = sys.executable, '/is/not/there'
+print(*run(silent()))
+sys.executable = there
+found, process = run(TernaryLif(one(4095), one(0), one(0), one(9), one(-9), one(0)))
+print(found, process.returncode)
+print(run(TernaryLif(one(4095), one(0), one(0), one(9), one(-9), one(0)))[1] is process)
+"""
+
+
+def test_the_very_first_run_is_compiled_by_two_processes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_PROCESSES],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )
+    # Found kept, and compiled: first without the other process, then by it, then nothing.
+    assert done.stdout.splitlines() == ["[0, 1] None", "[1, 1] 0", "True"], done.stderr
 
 
 def test_kept_code_is_stale_as_soon_as_any_file_of_the_kernels_changes() -> None:

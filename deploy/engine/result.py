@@ -103,15 +103,10 @@ class Result:
 
     def _count(self, name: str, bits: Array, first: int, last: int, start: int) -> None:
         """Add some rows of a source's bits to its counts."""
-        part = slice(start, start + len(bits))
-        tally(
-            *(bits, first, last, self.weights[name].digits, self.digits[name][part]),
-            *(
-                self.own.elements[name],
-                self.plan.orders[name].origin,
-                self.messages[name][part],
-            ),
-        )
+        part, places = slice(start, start + len(bits)), self.plan.orders[name].origin
+        digits, totals = self.weights[name].digits, self.digits[name][part]
+        elements, messages = self.own.elements[name], self.messages[name][part]
+        tally(bits, first, last, digits, totals, elements, places, messages)
 
     def keep(self, batch: Batch, start: int) -> None:
         """What outputs read of a batch that has come to its end, and how it was summed."""

@@ -66,15 +66,16 @@ def train(
     from ..models import STUDENTS
 
     if recipe in STUDENTS or not _is_recipe(recipe):
+        if resume:
+            desk.note(f"{recipe} keeps no checkpoints: it begins anew, with the same result")
         used = {
-            "--resume": resume,
             "--set": changes,
             "--teacher": teacher,
             "--device": device != "auto",
             "--devices": devices != 1,
         }
         return _student(desk, recipe, seed or [], data, max_seconds, used)
-    from ..models.training.run import train_recipe
+    from ..models.training.run import is_first_process, train_recipe
 
     with desk.progress(f"training {recipe}") as progress:
         result = train_recipe(
@@ -90,6 +91,8 @@ def train(
             devices=devices,
             progress=progress,
         )
+    if not is_first_process():
+        raise SystemExit(0)  # the first one tells the result
     return Result(result, lambda console: _show_runs(console, result, desk.output))
 
 

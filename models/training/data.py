@@ -195,7 +195,7 @@ def load(
     splits = {}
     for number, (split, part) in enumerate(through.items()):
         report(number / len(through), f"reading {part.name}, {split}: {len(part)} items")
-        splits[split] = _samples(part, stills and stills[split], data, sees, workers)
+        splits[split] = _samples(part, stills[split] if stills else None, data, sees, workers)
     part = next(iter(through.values()))
     notes += [note for note in part.notes if note not in notes]
     facts |= {f"{split} items": len(samples) for split, samples in splits.items()}

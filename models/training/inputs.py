@@ -56,22 +56,16 @@ def scale(
 ) -> Tensor:
     """Grey levels (..., C, H, W), 0 to 255 -> (x / 255 - mean) / std in the size chosen."""
     x = grey.float() / FULL
-    if chosen.channels and x.shape[-3] != chosen.channels:
-        if chosen.channels == 1:
-            x = x.mean(dim=-3, keepdim=True)
-        else:
-            x = x.mean(dim=-3, keepdim=True).expand(
-                *x.shape[:-3], chosen.channels, *x.shape[-2:]
-            )
+    if chosen.channels == 1 and x.shape[-3] != 1:
+        x = x.mean(dim=-3, keepdim=True)
     if chosen.size and x.shape[-2:] != (chosen.size, chosen.size):
+        size = (chosen.size, chosen.size)
+        smaller = chosen.size < x.shape[-1]
         flat = x.reshape(-1, *x.shape[-3:])
-        flat = functional.interpolate(
-            flat,
-            (chosen.size, chosen.size),
-            mode="bilinear",
-            antialias=chosen.size < x.shape[-1],
-        )
-        x = flat.reshape(*x.shape[:-2], chosen.size, chosen.size)
+        flat = functional.interpolate(flat, size, mode="bilinear", antialias=smaller)
+        x = flat.reshape(*x.shape[:-2], *size)
+    if chosen.channels > 1 and x.shape[-3] == 1:
+        x = x.expand(*x.shape[:-3], chosen.channels, *x.shape[-2:])
     mean = chosen.mean if mean is None else mean
     std = chosen.std if std is None else std
     if mean == 0.0 and std == 1.0:
@@ -83,7 +77,9 @@ def _wide(value: float | tuple[float, ...], like: Tensor) -> Tensor:
     return torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
 
 
-def vary(fields: Fields, chosen: Augmentation, generator: torch.Generator) -> dict[str, Tensor]:
+def vary(
+    fields: Fields, chosen: Augmentation, generator: torch.Generator
+) -> tuple[dict[str, Tensor], Tensor]:
     """Vary each item of a batch on its own; all frames of an item alike.
 
     Event counts and accumulated events are mirrored with the frames; they are moved and turned
@@ -93,6 +89,9 @@ def vary(fields: Fields, chosen: Augmentation, generator: torch.Generator) -> di
         fields: of a batch.
         chosen: how far.
         generator: of all draws, on the CPU; the same number of draws whatever is chosen.
+
+    Returns:
+        The fields, and which items are mirrored, (N,) bool, on the CPU.
     """
     count = len(next(iter(fields.values())))
     draws = torch.rand(7, count, generator=generator)
@@ -110,7 +109,7 @@ def vary(fields: Fields, chosen: Augmentation, generator: torch.Generator) -> di
         if chosen.erase and pictures:
             x = _erased(x.float(), here, chosen.erase)
         made[name] = x
-    return made
+    return made, (draws[0] < 0.5) & chosen.flip
 
 
 def _moved(x: Tensor, draws: Tensor, chosen: Augmentation) -> Tensor:

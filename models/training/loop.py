@@ -119,7 +119,7 @@ def fit(job: Job, fabric: Any) -> Fitted:
     log = _log(job, fabric, course)
     updates = max(1, len(job.train) // training.batch)
     began, saved, told = time.monotonic(), time.monotonic(), 0.0
-    before = course.seconds
+    before, ended = course.seconds, ""
 
     def save() -> None:
         course.seconds = before + time.monotonic() - began
@@ -132,9 +132,6 @@ def fit(job: Job, fabric: Any) -> Fitted:
             order = draws.order(len(job.train), job.seed, course.epoch)
             learner.train()
             while course.batch < updates:
-                if job.deadline is not None and time.monotonic() > job.deadline:
-                    save()
-                    return _fitted(job, course, "time")
                 chosen = order[course.batch * training.batch :][: training.batch]
                 _update(job, course, updates, chosen, wrapped, steered, fabric)
                 course.batch += 1
@@ -145,12 +142,17 @@ def fit(job: Job, fabric: Any) -> Fitted:
                 if now - told >= _TOLD_SECONDS:
                     told = now
                     job.report(*_how_far(course, updates, training.epochs))
+                if _time_is_up(job, fabric):
+                    ended = "time"
+                    break
+            if ended:
+                break
             _end_epoch(job, course, fabric, log)
     finally:
         if log is not None:
             log.close()
     save()
-    return _fitted(job, course, "epochs" if course.epoch == training.epochs else "patience")
+    return _fitted(job, course, ended or _reason(course, training.epochs))
 
 
 def _update(
@@ -205,12 +207,14 @@ def make_batch(
     replaced = torch.rand(len(chosen), generator=drawn).to(fabric.device)
     # What is small stays in memory on the CPU; on a GPU everything is there already.
     fields = {name: values.to(fabric.device) for name, values in fields.items()}
+    mirrored = torch.zeros(len(chosen), dtype=torch.bool)
     if not job.recipe.augmentation.none:
         variation = draws.generator(seed, draws.VARIATION, epoch, number, rank)
-        fields = vary(fields, job.recipe.augmentation, variation)
+        fields, mirrored = vary(fields, job.recipe.augmentation, variation)
     teacher = None
     if job.teaching is not None:
-        teacher = job.teaching.logits(fields, chosen if stills is None else stills)
+        asked = chosen if stills is None else stills
+        teacher = job.teaching.logits(fields, asked, mirrored)
     return Batch(fields, labels.to(fabric.device), teacher, progress, replaced)
 
 
@@ -263,6 +267,17 @@ def _weights(student: Network) -> dict[str, Tensor]:
     return {name: each.detach().cpu().clone().contiguous() for name, each in state.items()}
 
 
+def _time_is_up(job: Job, fabric: Any) -> bool:
+    """The first process decides for all: they must do the same updates."""
+    if job.deadline is None:
+        return False
+    return bool(fabric.broadcast(time.monotonic() > job.deadline))
+
+
+def _reason(course: Course, epochs: int) -> str:
+    return "epochs" if course.epoch == epochs else "patience"
+
+
 def _patience_gone(course: Course, patience: int) -> bool:
     return bool(patience) and course.epoch - course.best_epoch >= patience
 
@@ -292,7 +307,7 @@ def _save(job: Job, learner: nn.Module, optimiser: Any, fabric: Any, course: Cou
     checkpoint.write(
         job.folder / "checkpoint.pt",
         {
-            "recipe": _comparable(job.recipe),
+            "recipe": comparable(job.recipe),
             "seed": job.seed,
             "data": job.digest,
             "threads": torch.get_num_threads(),
@@ -309,18 +324,14 @@ def _restore(job: Job, learner: nn.Module, optimiser: Any, fabric: Any) -> Cours
     state = checkpoint.read(path)
     if state is None:
         return Course()
-    now = {"recipe": _comparable(job.recipe), "seed": job.seed, "data": job.digest}
+    now = {"recipe": comparable(job.recipe), "seed": job.seed, "data": job.digest}
+    remedy = "go on with what it was begun with, or train into another folder"
     told = [
-        Problem(f"{name} was {was!r} and is {given!r}", str(path))
+        Problem(f"{name} was {was!r} and is {given!r}", str(path), remedy)
         for name, was, given in _differences({key: state[key] for key in now}, now)
     ]
     if told:
-        remedy = "go on with what it was begun with, or train into another folder"
-        raise FileError(
-            Problem("the checkpoint is of another training", str(path)),
-            *told,
-            Problem("nothing was changed", remedy=remedy),
-        )
+        raise FileError(Problem("the checkpoint is of another training", str(path)), *told)
     learner.load_state_dict(state["learner"])
     optimiser.load_state_dict(state["optimiser"])
     fabric.strategy.precision.load_state_dict(state["precision"])
@@ -330,7 +341,7 @@ def _restore(job: Job, learner: nn.Module, optimiser: Any, fabric: Any) -> Cours
     return course
 
 
-def _comparable(recipe: Recipe) -> dict[str, Any]:
+def comparable(recipe: Recipe) -> dict[str, Any]:
     """What must not change when a training goes on."""
     plain = copy.deepcopy(recipe.as_dict())
     for key in ("name", "about", "baseline", "deviations", "teacher"):

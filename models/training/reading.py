@@ -96,7 +96,7 @@ def _assemble(path: Path, content: dict[str, Any], problems: list[Problem]) -> R
     head = read_table(_Head, content, file, "", problems)
     if "data" not in tables:
         problems.append(Problem("the table [data] is missing", file, "say what to learn from"))
-    made = {
+    made: dict[str, Any] = {
         name: read_table(_TABLES[name], table, file, name, problems)
         for name, table in tables.items()
     }

@@ -10,6 +10,16 @@ from .tables import limited
 
 Monitor: TypeAlias = Literal["war", "uar", "f1", "loss"]
 Precision: TypeAlias = Literal["32-true", "bf16-mixed", "16-mixed"]
+Set: TypeAlias = Literal[
+    "digits",
+    "fer2013",
+    "raf-db",
+    "see",
+    "dsee",
+    "n-caltech101",
+    "cep-dvs",
+    "cifar10-dvs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +27,7 @@ class Data:
     """Table [data]: what is learned from.
 
     Attributes:
-        name: data set: digits, or one of models/datasets.
+        name: data set: scikit-learn's digits, or one of models/datasets.
         film: "saccades": the pictures under three saccades, seen by a simulated event camera;
             "eyes": the right eye of each face, filmed; both are SIMULATED.
         film_size: height and width of the simulated sensor, pixel.
@@ -34,7 +44,7 @@ class Data:
             drawn anew each time, or the recording's own.
     """
 
-    name: str
+    name: Set
     film: Literal["none", "saccades", "eyes"] = "none"
     film_size: int = limited(48, 8, 1024)
     film_seed: int = limited(0, 0)
@@ -77,10 +87,14 @@ class Teacher:
         recipe: says the teacher's network and input, and how it is trained where there is no
             checkpoint. Name of a recipe, or a file beside this one.
         checkpoint: its weights, a file or the folder of its training, relative to this file.
+        sees: "varied": what the student sees. "original": the item before it was moved, zoomed,
+            turned or erased, mirrored where the student's is; its answers are then computed
+            once, before the training.
     """
 
     recipe: str
     checkpoint: str = ""
+    sees: Literal["varied", "original"] = "varied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,12 @@ class Augmentation:
     @property
     def none(self) -> bool:
         """Whether every item is seen as it is."""
-        return not (self.flip or self.shift or self.zoom or self.turn or self.erase)
+        return not self.flip and self.mirrors_only
+
+    @property
+    def mirrors_only(self) -> bool:
+        """Whether an item is seen in two ways at most."""
+        return not (self.shift or self.zoom or self.turn or self.erase)
 
 
 @dataclass(frozen=True, slots=True)

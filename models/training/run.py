@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +18,12 @@ from ...files import make_folder, write_text
 from ..needs import require
 from . import draws
 from .checkpoint import weights_of
-from .data import CLASSES, Loaded, load
+from .data import Loaded, load
 from .learners import SEES
 from .outcome import write_card
 from .reading import load as load_recipe
 from .recipe import Recipe
-from .stage import Progress, Setting, fill, make_network, train_stage
+from .stage import Meter, Progress, Setting, fill, make_network, train_stage
 from .teaching import Teaching
 
 Device: TypeAlias = Literal["auto", "cpu", "gpu"]
@@ -76,14 +77,14 @@ def train_recipe(
         recipe = replace(recipe, seeds=seeds)
     taught = _teacher_recipe(recipe, for_teacher)
     _check(recipe, max_seconds, device, devices)
-    report = progress or (lambda fraction, message: None)
-    fabric = make_fabric(recipe, device, devices)
+    report = _reporter(progress)
     out = Path(out_dir)
-    if fabric.global_rank == 0:
+    if is_first_process():
         _begin(out, resume)
-    fabric.barrier()
+    fabric = make_fabric(recipe, device, devices)
     deadline = None if max_seconds is None else start + max_seconds
-    setting = Setting(fabric, out, resume, deadline, report)
+    count = len(recipe.seeds) * (1 + recipe.baseline) + (taught is not None)
+    setting = Setting(fabric, out, resume, deadline, Meter(report, count))
     sees = {SEES[each.network.name] for each in (recipe, taught) if each is not None}
     if recipe.method.name == "ckd":
         sees.add("picture")
@@ -103,6 +104,11 @@ def train_recipe(
         return _summary(setting, recipe, loaded, runs, "student")
 
 
+def is_first_process() -> bool:
+    """Whether the user started this process; Fabric starts one more for each further device."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def make_fabric(recipe: Recipe, device: Device, devices: int) -> Any:
     """Lightning Fabric: devices, precision, and the processes of several GPUs.
 
@@ -111,14 +117,15 @@ def make_fabric(recipe: Recipe, device: Device, devices: int) -> Any:
         UsageError: there is no such device.
     """
     fabric = require("lightning_fabric", "train a recipe")
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     if device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise UsageError("there is no GPU that torch can use", remedy="--device cpu")
     strategy: Any = "auto"
     if devices > 1:
-        from lightning_fabric.strategies import DDPStrategy
+        from lightning_fabric.strategies.ddp import DDPStrategy
 
-        strategy = DDPStrategy(find_unused_parameters=True)
+        # CKD's second head and its weights of the steps are left out by some of its options.
+        strategy = DDPStrategy(find_unused_parameters=recipe.method.name == "ckd")
     made = fabric.Fabric(
         accelerator=device,
         devices=devices,
@@ -139,13 +146,16 @@ def _check(recipe: Recipe, max_seconds: float | None, device: Device, devices: i
     if recipe.training.precision == "16-mixed" and on_cpu:
         told = "precision 16-mixed needs a GPU"
         problems.append(Problem(told, "training.precision", "bf16-mixed or 32-true"))
-    if recipe.data.name not in CLASSES:
-        told = f"there is no data set {recipe.data.name!r}"
-        problems.append(Problem(told, "data.name", f"one of {', '.join(CLASSES)}"))
     if problems:
         raise UsageError(*problems)
     for package in ("norse.torch", "lightning_fabric", "torchmetrics", "tensorboard"):
         require(package, "train a recipe")
+
+
+def _reporter(progress: Progress | None) -> Progress:
+    if progress is None or not is_first_process():
+        return lambda fraction, message: None
+    return progress
 
 
 def _sorted_changes(changes: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -215,9 +225,9 @@ def _teach(
         given = folder
     fill(network, weights_of(given), given)
     teaching = Teaching(network, setting.fabric)
-    if recipe.augmentation.none:
-        stills = loaded.pictures() if recipe.method.name == "ckd" else loaded
-        teaching.remember(stills.splits["train"], setting.report)
+    if recipe.augmentation.mirrors_only or recipe.teacher.sees == "original":
+        items = (loaded.pictures() if recipe.method.name == "ckd" else loaded).splits["train"]
+        teaching.remember(items, recipe.augmentation.flip, setting.report)
     return teaching
 
 
@@ -227,9 +237,10 @@ def _runs_of_seed(
     """Student and baseline of one seed: their figures."""
     folder = setting.out if len(recipe.seeds) == 1 else setting.out / f"seed-{seed}"
     student = train_stage(setting, recipe, seed, loaded, teaching, folder, "student")
-    run: dict[str, Any] = {"seed": seed, "folder": str(folder), "ended": student["ended"]}
+    run: dict[str, Any] = {"seed": seed, "folder": str(folder)}
     run["student"] = {name: student[name] for name in (*COMPARED, "loss", "items")}
     run["metrics"] = student
+    run["ended"] = student["ended"]
     if recipe.baseline and student["ended"] != "time":
         alone = train_stage(
             setting,
@@ -241,6 +252,8 @@ def _runs_of_seed(
             "baseline",
         )
         run["ended"] = alone["ended"]
+        if alone["ended"] == "time":
+            return run  # half a baseline is none
         run["baseline"] = {name: alone[name] for name in (*COMPARED, "loss", "items")}
         run["gain"] = {name: student[name] - alone[name] for name in COMPARED}
         if setting.fabric.global_rank == 0:

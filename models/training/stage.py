@@ -18,7 +18,7 @@ from ..counting import parameters_of
 from . import draws
 from .data import Loaded, Samples
 from .learners import SEES, Network
-from .loop import Job, evaluate, fit
+from .loop import Job, comparable, evaluate, fit
 from .outcome import (
     figures,
     write_builder,
@@ -35,15 +35,28 @@ Progress: TypeAlias = Callable[[float, str], object]
 _ON_DEVICE = 2**32
 
 
+@dataclass(slots=True)
+class Meter:
+    """How far the whole command is: `stages` trainings, `done` of which are over."""
+
+    report: Progress
+    stages: int
+    done: int = 0
+
+    def __call__(self, fraction: float, text: str) -> None:
+        """Tell how far the present one is."""
+        self.report(min(1.0, (self.done + fraction) / self.stages), text)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all trainings of a command share."""
+    """What all trainings of a command share; `deadline` as of time.monotonic()."""
 
     fabric: Any
     out: Path
     resume: bool
     deadline: float | None
-    report: Progress
+    report: Meter
 
 
 def train_stage(
@@ -58,12 +71,19 @@ def train_stage(
     """One training, unless it is done: its figures, which are also in metrics.json."""
     done = _done(folder, recipe, seed, loaded) if setting.resume else None
     if done is not None:
+        setting.report.done += 1
         return done
     fabric = setting.fabric
     if fabric.global_rank == 0:
         make_folder(folder)
     fabric.barrier()
     student, options = make_network(recipe, loaded, seed)
+    if recipe.training.patience and "validation" not in loaded.splits:
+        raise UsageError(
+            f"patience is {recipe.training.patience}, and there is no validation split",
+            where=f"{recipe.name}, training.patience",
+            remedy="data.validation = 0.1 takes one from train; or patience = 0",
+        )
     splits = {name: _placed(samples, fabric) for name, samples in loaded.splits.items()}
     report = setting.report
 
@@ -88,6 +108,7 @@ def train_stage(
     held = splits.get("validation")
     validation = evaluate(student, held, fabric)[0] if held is not None else None
     settings = {
+        "compared": comparable(recipe),
         "parameters": parameters_of(student.network),
         "sample_shape": list(getattr(student.network, "sample_shape", ())),
         "time_steps": getattr(student.network, "time_steps", None),
@@ -105,6 +126,7 @@ def train_stage(
         if fitted.ended != "time":
             with contextlib.suppress(OSError):
                 (folder / "checkpoint.pt").unlink()
+    setting.report.done += 1
     fabric.barrier()
     return metrics
 
@@ -117,8 +139,8 @@ def _done(folder: Path, recipe: Recipe, seed: int, loaded: Loaded) -> dict[str, 
     metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if metrics.get("ended") == "time":
         return None
-    now = json.loads(json.dumps(recipe.as_dict()))
-    same = metrics.get("settings") == now and metrics.get("data_digest") == loaded.digest
+    now = json.loads(json.dumps(comparable(recipe)))
+    same = metrics.get("compared") == now and metrics.get("data_digest") == loaded.digest
     if not same or metrics.get("seed") != seed:
         raise FileError(
             Problem(

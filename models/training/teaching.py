@@ -17,38 +17,51 @@ _ASKED = 128
 class Teaching:
     """A teacher's answers.
 
-    Where items are not varied, each is answered once, before the training; else each batch is
-    answered as the student sees it.
+    Where an item is seen in one or two ways only, as it is and mirrored, these are answered
+    once, before the training; else each batch is answered as the student sees it.
     """
 
     def __init__(self, teacher: Network, fabric: Any) -> None:
         """Freeze a teacher and move it to the device."""
         self._teacher = teacher.to(fabric.device).eval().requires_grad_(False)
         self._fabric = fabric
-        self._known: Tensor | None = None
+        self._known: list[Tensor] = []
 
     @torch.no_grad()
-    def remember(self, samples: Samples, report: Callable[[float, str], object]) -> None:
-        """Answer all items now; `logits` then looks them up."""
-        answers = []
-        for start in range(0, len(samples), _ASKED):
-            report(start / len(samples), "the teacher answers the training items")
-            at = torch.arange(start, min(start + _ASKED, len(samples)))
-            answers.append(self._ask(samples.at(at.to(samples.labels.device))))
-        # Items first: (N, classes) or (N, T, classes).
-        self._known = torch.cat([a.transpose(0, 1) if a.ndim == 3 else a for a in answers])
+    def remember(
+        self, samples: Samples, mirrored: bool, report: Callable[[float, str], object]
+    ) -> None:
+        """Answer all items now, and their mirror images; `logits` then looks them up."""
+        self._known = []
+        for turned in (False, True)[: 1 + mirrored]:
+            answers = []
+            for start in range(0, len(samples), _ASKED):
+                report(start / len(samples), "the teacher answers the training items")
+                at = torch.arange(start, min(start + _ASKED, len(samples)))
+                fields = samples.at(at.to(samples.labels.device))
+                if turned:
+                    fields = {name: values.flip(-1) for name, values in fields.items()}
+                answer = self._ask(fields)
+                # Items first: (N, classes) or (N, T, classes).
+                answers.append(answer.transpose(0, 1) if answer.ndim == 3 else answer)
+            self._known.append(torch.cat(answers))
 
     @torch.no_grad()
-    def logits(self, fields: Mapping[str, Tensor], indices: Tensor) -> Tensor:
+    def logits(self, fields: Mapping[str, Tensor], indices: Tensor, mirrored: Tensor) -> Tensor:
         """Answers to a batch: (N, classes) or (T, N, classes).
 
         Args:
             fields: as the student sees them.
             indices: of the items, for what is remembered.
+            mirrored: which of them are, (N,) bool.
         """
-        if self._known is None:
+        if not self._known:
             return self._ask(fields)
-        known = self._known[indices.to(self._known.device)]
+        at = indices.to(self._known[0].device)
+        known = self._known[0][at]
+        if len(self._known) > 1:
+            turned = mirrored.to(at.device).view(-1, *(1,) * (known.ndim - 1))
+            known = torch.where(turned, self._known[1][at], known)
         return known.transpose(0, 1) if known.ndim == 3 else known
 
     def _ask(self, fields: Mapping[str, Tensor]) -> Tensor:

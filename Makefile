@@ -16,7 +16,7 @@ PINS := $(filter-out requirements/sana-fe.txt,$(wildcard requirements/*.txt))
 PIP_QUIET := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo faces bench bench-sana-fe test conformance lint format wheel test-upstream clean
+.PHONY: help setup demo faces bench bench-sana-fe bench-placement test conformance lint format wheel test-upstream clean
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ bench: $(BENCH_STAMP)  ## the engine, Lava, snnTorch, SpikingJelly and norse sid
 	@$(BIN)/python -m slipway.benchmarks $(if $(NETWORKS),--networks $(NETWORKS))
 
 # SANA-FE is under the GPL: in an environment of its own, run as a process of its own.
+bench-placement: $(BENCH_STAMP)  ## placements by slipway, Lava's splitter and METIS (5 minutes)
+	@$(BIN)/python -m slipway.benchmarks.placement
+
 bench-sana-fe: $(STAMP) $(SANA_FE)/.installed  ## our profile beside SANA-FE's, on equal spikes (1 minute)
 	@$(BIN)/python -m slipway.benchmarks.sana_fe --python $(SANA_FE)/bin/python -o benchmarks/sana_fe.json
 

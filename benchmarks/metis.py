@@ -1,9 +1,9 @@
 """A placement by METIS, to compare with: `make bench-placement`.
 
 Each population is cut into clusters, several to a core. Where populations may share cores,
-METIS divides the graph of clusters, whose edges are the messages between them; where they
-may not, it divides each population, whose clusters are joined by the messages that both get. The
-number of cores grows until every limit is kept. The parts are put on the mesh as ours are.
+METIS divides the graph of clusters, whose edges are the messages between them; where they may
+not, it divides each population, whose clusters are joined by the messages that both receive.
+The number of cores grows until every limit is kept. The parts are put on the mesh as ours are.
 """
 
 from __future__ import annotations

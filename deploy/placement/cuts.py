@@ -270,7 +270,7 @@ def _tiles(image: Array, tile: Tile, most: int) -> list[Cut]:
     positions = np.full(order.size // own, own)
     found = []
     for sizes, bands in ((rows, np.full(columns.size, height)), (positions, columns * height)):
-        if sizes.max() <= most:
+        if sizes.max() <= most and not any(cut.sizes.size == sizes.size for cut in found):
             found.append(Cut(order, sizes, groups, bands, most, tile.parts(height)))
     return found
 
@@ -340,8 +340,8 @@ def _measured(
         more = max(high + 1 + high // 16, int(high * min(excess(high), 3.0)))
         low, high = high, min(items, more)
     while high - low > 1 + high // 64:
-        tight = int(np.ceil(high * excess(high)))  # it may fit with that much less
-        middle = min(max(tight, (low + high) // 2, low + 1), high - 1)
+        tight = int(np.ceil(high * excess(high)))  # hardly with fewer than that
+        middle = max((low + high) // 2, min(tight, high - 1) if tight < 0.95 * high else 0)
         low, high = (low, middle) if excess(middle) <= 1 else (middle, high)
     return replace(cut, fewest=high, axons=tried[high][1], fill=tried[high][0])
 

@@ -38,8 +38,8 @@ MEASURED = 3
 """Placements that are measured exactly for each."""
 BOUNDS = 6
 """Bounds on the load that are tried."""
-LARGE = 5e7
-"""Synapses from which on only few bounds are tried."""
+FEW = ((1e8, 1), (2e7, 2))
+"""Synapses from which on only so many are."""
 MESSAGE_SHARE = 0.02
 """What a message counts beside a hop: decides where there are no hops."""
 
@@ -176,9 +176,9 @@ def partitions(problem: Problem, cores: int | None) -> Iterator[dict[str, Array]
     synapses = sum(
         int(p.synapse.fan_out(nonzero=False).sum()) for p in problem.program.projections
     )
-    tried = BOUNDS if synapses < LARGE else 2
+    tried = next((few for least, few in FEW if synapses >= least), BOUNDS)
     highest = lowest * 4
-    for bound in np.geomspace(lowest, highest, 3 * tried):
+    for bound in np.geomspace(lowest, highest, 2 * BOUNDS):
         if tried <= 0:
             return
         found = [separate(problem, float(bound), most)]

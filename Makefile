@@ -50,10 +50,10 @@ faces: $(STAMP)  ## the same on faces: FER2013, about 20 minutes (out/faces)
 bench: $(BENCH_STAMP)  ## the engine, Lava, snnTorch, SpikingJelly and norse side by side (7 minutes)
 	@$(BIN)/python -m slipway.benchmarks $(if $(NETWORKS),--networks $(NETWORKS))
 
-# SANA-FE is under the GPL: in an environment of its own, run as a process of its own.
 bench-placement: $(BENCH_STAMP)  ## placements by slipway, Lava's splitter and METIS (5 minutes)
 	@$(BIN)/python -m slipway.benchmarks.placement
 
+# SANA-FE is under the GPL: in an environment of its own, run as a process of its own.
 bench-sana-fe: $(STAMP) $(SANA_FE)/.installed  ## our profile beside SANA-FE's, on equal spikes (1 minute)
 	@$(BIN)/python -m slipway.benchmarks.sana_fe --python $(SANA_FE)/bin/python -o benchmarks/sana_fe.json
 
@@ -64,7 +64,7 @@ $(SANA_FE)/.installed: requirements/sana-fe.txt
 	@touch $@
 
 $(BENCH_STAMP): $(STAMP) requirements/benchmarks.txt
-	@echo "adding snnTorch and SpikingJelly to $(VENV) (once)" >&2
+	@echo "adding snnTorch, SpikingJelly and METIS to $(VENV) (once)" >&2
 	@$(BIN)/python -m pip install $(PIP_QUIET) --no-deps -r requirements/benchmarks.txt
 	@touch $@
 

@@ -11,7 +11,7 @@ from ..engine.compiled import kernel
 
 
 @register_jitable
-def _random(state: Any) -> int:
+def _random(state: Any) -> Any:
     """The next number of a xorshift generator, 0 to 2**32 - 1."""
     x = state[0]
     x ^= x << np.uint64(13)
@@ -22,7 +22,7 @@ def _random(state: Any) -> int:
 
 
 @register_jitable
-def _distance(geometry: Any, a: int, b: int, crossing: float) -> float:
+def _distance(geometry: Any, a: int, b: int, crossing: float) -> Any:
     """Hops between two slots, and the price of a link between chips."""
     hops = abs(geometry[0, a] - geometry[0, b]) + abs(geometry[1, a] - geometry[1, b])
     return hops + (crossing if geometry[2, a] != geometry[2, b] else 0.0)

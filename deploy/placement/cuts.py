@@ -268,7 +268,7 @@ def _tiles(image: Array, tile: Tile, most: int) -> list[Cut]:
     order = tiled(image, groups, tile.bands)
     rows = np.tile(np.repeat(columns, height) * own, groups)
     positions = np.full(order.size // own, own)
-    found = []
+    found: list[Cut] = []
     for sizes, bands in ((rows, np.full(columns.size, height)), (positions, columns * height)):
         if sizes.max() <= most and not any(cut.sizes.size == sizes.size for cut in found):
             found.append(Cut(order, sizes, groups, bands, most, tile.parts(height)))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..program import Program, Projection
 from .kernels import count_fans, merge_destinations
-from .order import target_order
+from .order import sources, target_order
 from .placement import Placement
 from .tables import longest_list, tables
 
@@ -82,7 +82,7 @@ def incidence_of(program: Program, index: Mapping[str, Array], cores: int) -> In
     """The same for cores that are numbered from 0 to `cores` - 1."""
     fans = {p.name: fans_of(program, p, index[p.target], cores) for p in program.projections}
     destinations = {}
-    for source in (*program.inputs, *program.populations):
+    for source in sources(program):
         leaving = [p.name for p in program.projections if p.source == source.name]
         union = _nowhere(source.size)
         for position, name in enumerate(leaving):

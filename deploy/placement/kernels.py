@@ -50,7 +50,7 @@ def list_synapses(table: Table, i: int, target: Any, weight: Any, delay: Any) ->
             target[k] = k
             weight[k] = row[k]
             delay[k] = 0
-        return row.size
+        return len(row)
     if table.kind == SPARSE:
         for k in range(table.start[i], table.start[i + 1]):
             target[n] = table.target[k]
@@ -150,7 +150,7 @@ def count_fans(
             slot[core[at]] = -1
         sort_by_core(core, counts, start, filled)
         ends[e] = filled
-    return elements.size
+    return len(elements)
 
 
 @kernel
@@ -284,4 +284,4 @@ def measure_lists(
         for at in range(start, filled):
             slot[core[at]] = -1
         ends[e] = filled
-    return elements.size
+    return len(elements)

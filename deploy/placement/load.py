@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ...errors import DataError, Problem
 from ..program import Program, Projection
 from ..synapses.dense import Dense
+from .order import sources
 
 Array = npt.NDArray[Any]
 Rates = Mapping[str, Array]
@@ -33,7 +34,7 @@ def full_rates(program: Program, rates: Rates | None) -> dict[str, Array]:
     given = dict(rates or {})
     found: dict[str, Array] = {}
     problems = []
-    for source in (*program.inputs, *program.populations):
+    for source in sources(program):
         always = getattr(source, "kind", "") == "bias"
         assumed = program.steps * (1.0 if always else ASSUMED_RATE)
         values = np.asarray(given.get(source.name, np.full(source.size, assumed)), np.float64)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..program import Program, Projection
+from ..program import Input, Population, Program, Projection
 from ..synapses.conv2d import Conv2d
 
 Array = npt.NDArray[Any]
@@ -32,6 +32,11 @@ def positions(shape: tuple[int, ...]) -> Array:
     place = np.empty(order.size, np.int32)
     place[order] = np.arange(order.size, dtype=np.int32)
     return place
+
+
+def sources(program: Program) -> tuple[Input | Population, ...]:
+    """Everything that sends messages: inputs, then populations."""
+    return (*program.inputs, *program.populations)
 
 
 def image_shape(program: Program, population: str) -> tuple[int, ...]:

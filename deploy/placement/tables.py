@@ -54,9 +54,8 @@ def longest_list(synapse: Synapse) -> int:
     if isinstance(synapse, Dense):
         return synapse.out_size
     if isinstance(synapse, Conv2d):
-        return int(np.prod(synapse.weight.shape[2:])) * (
-            synapse.weight.shape[0] // synapse.groups
-        )
+        per_group = synapse.weight.shape[0] // synapse.groups
+        return int(np.prod(synapse.weight.shape[2:]) * per_group)
     return int(np.bincount(synapse.column, minlength=1).max(initial=0))
 
 

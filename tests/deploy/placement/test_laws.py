@@ -15,6 +15,7 @@ from slipway.deploy.placement.assign import Traffic, hops_of, traffic_of
 from slipway.deploy.placement.geometry import tile_of
 from slipway.deploy.placement.incidence import core_indices, incidence
 from slipway.deploy.placement.metrics import core_loads, link_loads, metrics
+from slipway.deploy.placement.order import sources
 from slipway.deploy.program import Program
 from slipway.deploy.targets import Target, load_target
 from slipway.errors import CapacityExceeded, DataError
@@ -33,8 +34,7 @@ def case(seed: int) -> tuple[Program, Target, Placement, dict[str, Array]]:
     while True:
         program, _ = random_case(int(rng.integers(1 << 30)))
         target = small(load_target(str(rng.choice(["loihi1", "loihi2"]))), rng)
-        sources = (*program.inputs, *program.populations)
-        rates = {s.name: rng.integers(0, 9, s.size).astype(float) for s in sources}
+        rates = {s.name: rng.integers(0, 9, s.size).astype(float) for s in sources(program)}
         try:
             return program, target, place(program, target, rates=rates, seed=seed), rates
         except CapacityExceeded:
@@ -195,10 +195,10 @@ def test_several_chips(tmp_path: Any) -> None:
 
 def test_rates_must_fit() -> None:
     program = network(0)
-    with pytest.raises(
-        DataError, match=r"rates of shape \(3,\); needed are 200 finite numbers"
-    ):
-        place(program, rates={"a": np.ones(3), "in": -np.ones(program.inputs[0].size)})
+    wrong = {"a": np.ones(3), "in": -np.ones(program.inputs[0].size)}
+    with pytest.raises(DataError, match=r"rates of shape \(3,\); needed are") as refused:
+        place(program, rates=wrong)
+    assert [problem.where for problem in refused.value.problems] == ["source in", "source a"]
 
 
 def test_fewer_cores_on_demand() -> None:

@@ -10,7 +10,7 @@ import pytest
 from slipway.deploy.formats import WeightFormat
 from slipway.deploy.neurons.cuba_lif import CubaLif
 from slipway.deploy.placement import Placement, naive, place
-from slipway.deploy.program import Input, Output, Population, Program, Projection
+from slipway.deploy.program import Input, Output, Population, Program, Projection, Synapse
 from slipway.deploy.synapses.conv2d import Conv2d
 from slipway.deploy.synapses.dense import Dense
 from slipway.deploy.synapses.sparse import from_matrix
@@ -51,7 +51,7 @@ def check(program: Program, target: Target, placement: Placement) -> None:
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_500_random_networks(name: str, chunk: int) -> None:
     """500 networks on each chip; every second one on a chip with tiny cores."""
-    refusals = []
+    refusals: list[tuple[Placement | None, CapacityExceeded]] = []
     for seed in range(chunk * 25, chunk * 25 + 25):
         program, _ = random_case(seed)
         target = load_target(name)
@@ -71,9 +71,9 @@ def test_500_random_networks(name: str, chunk: int) -> None:
             check(program, target, plain)
             assert placed.cores.size <= plain.cores.size
     assert len(refusals) <= 12, "hardly anything was placed"
-    for plain, error in refusals:
-        assert plain is None, "the naive splitter can place it"
-        assert all(p.where and p.remedy and "limit" in p.what for p in error.problems)
+    for other, refusal in refusals:
+        assert other is None, "the naive splitter can place it"
+        assert all(p.where and p.remedy and "limit" in p.what for p in refusal.problems)
 
 
 def network(seed: int) -> Program:
@@ -100,7 +100,7 @@ def network(seed: int) -> Program:
     matrix = weights(hidden, second.out_size)
     matrix[rng.random(matrix.shape) < 0.9] = 0
     delay = rng.integers(0, 9, matrix.shape)
-    synapses = [
+    synapses: list[Synapse] = [
         first,
         second,
         from_matrix(matrix, form, delay),

@@ -60,6 +60,11 @@ def _show(console: Console, target: dict[str, Any]) -> None:
         f"{tiles} ({mesh['grade']}); two populations {shared} share a core; synaptic memory by "
         f"the formula {memory['formula']} ({memory['grade']})"
     )
+    facts = [
+        (name.replace("_", " "), fact["value"], fact["unit"], fact["grade"], fact["source"])
+        for name, fact in target["facts"].items()
+    ]
+    print_table(console, ("also known", ">value", "unit", "grade", "source"), facts)
     boards = [
         (name, b["chips"], b["grade"], b["source"]) for name, b in target["boards"].items()
     ]

@@ -158,6 +158,7 @@ class Target:
         axons: what axons take at the sender; None where nothing is known to limit them.
         mesh: how cores lie.
         boards: by name.
+        facts: what else is known of the chip, by name.
     """
 
     name: str
@@ -177,6 +178,7 @@ class Target:
     axons: Axons | None
     mesh: Mesh
     boards: dict[str, Board]
+    facts: dict[str, Limit]
 
     def capacity(self, resource: str) -> float:
         """What a placement may use of a core's resource: its limit under the ceiling."""
@@ -217,6 +219,7 @@ def load_target(name: str) -> Target:
         axons=Axons(**content["axons"]) if "axons" in content else None,
         mesh=Mesh(**content["mesh"]),
         boards={key: Board(**entry) for key, entry in content["boards"].items()},
+        facts={key: Limit(**entry) for key, entry in content["facts"].items()},
     )
 
 

@@ -27,10 +27,20 @@ def graph(size: int = 3, encoding: str = "spikes") -> nir.NIRGraph:
 def test_targets_are_data_with_a_source_each() -> None:
     assert list_targets() == ["loihi1", "loihi2", "loihi2-netx"]
     for name in list_targets():
-        for limit in load_target(name).limits.values():
-            assert limit.value > 0
-            assert limit.source
-            assert limit.grade
+        target = load_target(name)
+        grades = {"primary", "secondary quote", "computed", "unverified"}
+        for table in (target.limits, target.core, target.facts):
+            for limit in table.values():
+                assert limit.value > 0
+                assert limit.unit
+                assert limit.source
+                assert limit.grade in grades
+        for stated in (target.mesh, target.memory, *target.boards.values()):
+            assert stated.source
+            assert stated.grade in grades
+        tiles = target.mesh.columns * target.mesh.rows
+        assert tiles * target.mesh.cores_per_tile == target.mesh.cores_per_chip
+        assert target.mesh.chips == max(board.chips for board in target.boards.values())
     with pytest.raises(UsageError, match=r"there is no target 'loihi9'"):
         load_target("loihi9")
 

@@ -26,7 +26,7 @@ VERBS: dict[str, str] = {
     "targets": "List the targets, or what is legal and the limits of one.",
     "costs": "List the cost models, or the constants of one; or validate them.",
     "doctor": "Say what is installed and how to install the rest.",
-    "train": "Train a student network.",
+    "train": "Train a student network, with its teacher and without.",
 }
 
 EPILOG = (

@@ -275,7 +275,10 @@ def _without_duplicates(parts: Parts, what: str, workers: int) -> tuple[Parts, d
 
 
 def _split(parts: Parts, data: Data) -> dict[str, Part[Any]]:
-    """Train, validation and test; a validation split of each class where there is none."""
+    """Train, validation and test; a validation split of each class where there is none.
+
+    Classes so small that their share is no item have none there.
+    """
     made = {split: part for split, part in parts.items() if split != "rest"}
     if "validation" not in made and data.validation:
         train, random = made["train"], np.random.default_rng(0)
@@ -283,9 +286,9 @@ def _split(parts: Parts, data: Data) -> dict[str, Part[Any]]:
         for label in range(len(train.classes)):
             places = np.flatnonzero(train.labels == label)
             held += random.permutation(places)[: round(data.validation * len(places))].tolist()
-        chosen = np.sort(np.array(held, np.int64))
-        made["validation"] = train.select(chosen)
-        made["train"] = train.without(chosen)
+        if held:
+            made["validation"] = train.select(np.sort(held))
+            made["train"] = train.without(held)
     if data.limit:
         made = {
             split: part.select(np.random.default_rng(0).permutation(len(part))[: data.limit])

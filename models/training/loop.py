@@ -21,6 +21,7 @@ from ...errors import DataError, FileError, Problem
 from . import checkpoint, draws
 from .data import Samples
 from .inputs import vary
+from .layout import channels_last
 from .learners import Batch, Network
 from .metrics import Score, better, score
 from .optimise import make_optimiser, rate_at
@@ -94,12 +95,14 @@ class Fitted:
         course: see there.
         ended: "epochs", "patience", or "time": cut by the deadline, to be gone on with.
         threads: of torch.
+        channels_last: whether the convolutions had this order in memory.
     """
 
     weights: Mapping[str, Tensor]
     course: Course
     ended: str
     threads: int
+    channels_last: bool
 
 
 def fit(job: Job, fabric: Any) -> Fitted:
@@ -111,8 +114,7 @@ def fit(job: Job, fabric: Any) -> Fitted:
     """
     recipe, training = job.recipe, job.recipe.training
     learner: nn.Module = recipe.method.learner(job.student)
-    if training.channels_last:
-        learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ordered = training.channels_last and channels_last(learner)
     optimiser = make_optimiser(learner, recipe.optimiser)
     wrapped, steered = fabric.setup(learner, optimiser)
     course = _restore(job, learner, optimiser, fabric)
@@ -152,7 +154,11 @@ def fit(job: Job, fabric: Any) -> Fitted:
         if log is not None:
             log.close()
     save()
-    return _fitted(job, course, ended or _reason(course, training.epochs))
+    last = training.keep == "last" or course.best is None
+    weights = _weights(job.student) if last else course.best
+    assert weights is not None
+    ended = ended or _reason(course, training.epochs)
+    return Fitted(weights, course, ended, torch.get_num_threads(), ordered)
 
 
 def _update(
@@ -253,13 +259,6 @@ def _end_epoch(job: Job, course: Course, fabric: Any, log: Any) -> None:
     course.sums, course.counts = {}, {}
     if log is not None:
         _write_log(log, entry)
-
-
-def _fitted(job: Job, course: Course, ended: str) -> Fitted:
-    last = job.recipe.training.keep == "last" or course.best is None
-    weights = _weights(job.student) if last else course.best
-    assert weights is not None
-    return Fitted(weights, course, ended, torch.get_num_threads())
 
 
 def _weights(student: Network) -> dict[str, Tensor]:

@@ -74,6 +74,7 @@ def figures(
         "seconds": round(course.seconds, 2),
         "resumed": course.resumed,
         "threads": fitted.threads,
+        "channels_last": fitted.channels_last,
         "versions": _versions(),
         "settings": recipe.as_dict(),
         "deviations": list(recipe.deviations),

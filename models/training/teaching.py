@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .data import Samples
+from .layout import channels_last
 from .learners import Network
 
 _ASKED = 128
@@ -23,6 +24,7 @@ class Teaching:
 
     def __init__(self, teacher: Network, fabric: Any) -> None:
         """Freeze a teacher and move it to the device."""
+        channels_last(teacher)
         self._teacher = teacher.to(fabric.device).eval().requires_grad_(False)
         self._fabric = fabric
         self._known: list[Tensor] = []

@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 from slipway.models.training import draws
 from slipway.models.training.data import Samples
+from slipway.models.training.layout import channels_last
 from slipway.models.training.metrics import better, score
 from slipway.models.training.optimise import make_optimiser, rate_at
 from slipway.models.training.recipe import Optimiser, Schedule
@@ -94,3 +95,11 @@ def test_still_pictures_are_of_the_recordings_class() -> None:
         drawn = set(found[labels[chosen] == label].tolist())
         assert drawn == set(torch.where(stills.labels == label)[0].tolist())
     assert torch.equal(pair(train, chosen, "item", torch.Generator()), chosen)
+
+
+def test_channels_last_only_where_torch_can() -> None:
+    narrow = torch.nn.Sequential(torch.nn.Conv2d(4, 8, 1, stride=2))
+    assert not channels_last(narrow)
+    wide = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 16, 1, stride=2))
+    assert channels_last(wide)
+    assert wide[0].weight.is_contiguous(memory_format=torch.channels_last)

@@ -41,11 +41,25 @@ PAIRED = 40
 def metis(
     program: Program, target: Target, rates: Mapping[str, Array], seed: int = 0
 ) -> Placement:
-    """Place with METIS.
+    """Place with METIS: from clusters of the finest cuts, and of those with the fewest parts.
 
     Raises:
         CapacityExceeded: no legal partition was found with up to seven times the fewest cores.
     """
+    found, refused = [], CapacityExceeded("no cuts")
+    for finest in (True, False):
+        try:
+            found.append(_divided(program, target, rates, seed, finest))
+        except CapacityExceeded as error:
+            refused = error
+    if not found:
+        raise refused
+    return min(found, key=lambda placement: placement.cores.size)
+
+
+def _divided(
+    program: Program, target: Target, rates: Mapping[str, Array], seed: int, finest: bool
+) -> Placement:
     started = time.perf_counter()
     known = full_rates(program, rates)
     loads = neuron_loads(program, known)
@@ -55,9 +69,10 @@ def metis(
     fewest = {name: some[0].fewest for name, some in cuts.items()}
     clusters, owner, first = {}, [], 0
     for name, some in cuts.items():
-        finest = max(some, key=lambda cut: (cut.fewest <= 2 * fewest[name], cut.sizes.size))
-        count = min(finest.sizes.size, max(CLUSTERS * fewest[name], 8))
-        clusters[name] = finest.whole(loads[name], count) + np.int32(first)
+        near = [cut for cut in some if cut.fewest <= 2 * fewest[name]]
+        cut = max(near, key=lambda cut: cut.sizes.size) if finest else some[0]
+        count = min(cut.sizes.size, max(CLUSTERS * cut.fewest, 8))
+        clusters[name] = cut.whole(loads[name], count) + np.int32(first)
         owner += [name] * count
         first += count
     weight = np.zeros(first)
@@ -147,6 +162,7 @@ def _divide(
         adjncy=(unique % members.size).tolist(),
         vweights=loads.tolist(),
         eweights=scaled.tolist(),
+        recursive=False,  # its bisection complains of graphs with few clusters a part
         options=pymetis.Options(seed=seed, ufactor=30),
     )
     return np.asarray(done.vertex_part, np.int64)

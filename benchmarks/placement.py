@@ -18,8 +18,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.optimize
 from slipway.deploy.engine import execute
 from slipway.deploy.placement import Placement, naive, place
+from slipway.deploy.placement.assign import traffic_of
+from slipway.deploy.placement.geometry import tile_of
+from slipway.deploy.placement.incidence import core_indices, incidence
+from slipway.deploy.placement.load import full_rates
 from slipway.deploy.placement.metrics import metrics
 from slipway.deploy.profile import observed
 from slipway.deploy.program import Program
@@ -37,6 +42,8 @@ HERE = Path(__file__).parent
 WORK = Path("out/benchmarks")
 TARGETS = ("loihi1", "loihi2")
 SAMPLES = 4
+LARGEST_QAP = 160
+"""Cores up to which SciPy's quadratic assignment is tried beside our annealing."""
 Method = Callable[[Program, Target, Mapping[str, Array]], Placement]
 METHODS: dict[str, Method] = {
     "naive": lambda program, target, rates: naive(program, target),
@@ -114,7 +121,32 @@ def measured(
         seconds = time.process_time() - begun
         figures = asdict(metrics(program, found, chip, rates))
         row[name] = {figure: figures[figure] for figure in FIGURES} | {"seconds": seconds}
+        if name == "place" and 4 < found.cores.size <= LARGEST_QAP:
+            row["quadratic_assignment_hops"] = quadratic_assignment(program, chip, found, rates)
     return row
+
+
+def quadratic_assignment(
+    program: Program, chip: Target, found: Placement, rates: Mapping[str, Array]
+) -> float:
+    """Hops of our parts on our tiles, put there by SciPy's FAQ and then its 2-opt."""
+    cores = found.cores
+    index = core_indices(found.core_of, cores)
+    moved = traffic_of(program, incidence(program, found), index, full_rates(program, rates))
+    per_tile = chip.mesh.cores_per_tile
+    tiles = np.unique(cores // per_tile)
+    slots = (tiles[:, None] * per_tile + np.arange(per_tile)).reshape(-1)
+    x, y = tile_of(chip.mesh, slots)
+    distance = np.abs(x[:, None] - x) + np.abs(y[:, None] - y)
+    flow = np.zeros((slots.size, slots.size))
+    flow[moved.sender, moved.receiver] = moved.messages
+    begun = scipy.optimize.quadratic_assignment(
+        flow, distance, options={"rng": np.random.default_rng(0)}
+    )
+    guess = np.stack([np.arange(slots.size), begun.col_ind], axis=1)
+    options = {"rng": np.random.default_rng(0), "partial_guess": guess}
+    done = scipy.optimize.quadratic_assignment(flow, distance, "2opt", options=options)
+    return float(min(begun.fun, done.fun))
 
 
 def largest(target: str) -> dict[str, Any]:
@@ -164,6 +196,9 @@ def show(row: Mapping[str, Any]) -> None:
             f"imbalance {found['imbalance']:5.2f}  messages {found['messages']:11,.0f}  "
             f"{found['seconds']:6.1f} s"
         )
+    if "quadratic_assignment_hops" in row:
+        hops = row["quadratic_assignment_hops"]
+        print(f"  our parts by SciPy's quadratic assignment: hops {hops:,.0f}")
     sys.stdout.flush()
 
 

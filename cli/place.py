@@ -38,6 +38,10 @@ def place(
         Path | None,
         typer.Option(help=".npz of samples: the first ones are run for the rates."),
     ] = None,
+    cores: Annotated[
+        int | None,
+        typer.Option(min=1, help="At most so many cores; else as many as naive takes."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
     method: Annotated[
         Literal["place", "naive"],
@@ -52,6 +56,10 @@ def place(
     """
     if rates is not None and data is not None:
         raise UsageError("--rates and --data exclude each other", remedy="give one of them")
+    if cores is not None and method == "naive":
+        raise UsageError(
+            "the naive splitter takes as many cores as it needs", remedy="leave --cores out"
+        )
     limit = options.size(memory, "--memory")
 
     from ..deploy.placement import naive, save_placement
@@ -67,7 +75,7 @@ def place(
         found = (
             naive(compiled, chip)
             if method == "naive"
-            else find_place(compiled, chip, rates=known, seed=seed)
+            else find_place(compiled, chip, rates=known, seed=seed, cores=cores)
         )
     if desk.output is not None:
         save_placement(found, desk.output)

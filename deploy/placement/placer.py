@@ -28,6 +28,7 @@ from .incidence import incidence_of
 from .line import lay_out
 from .load import Rates, full_rates, neuron_loads
 from .placement import Placement
+from .refine import refined
 from .splitter import crowded_senders, equal_parts, finished
 
 Array = npt.NDArray[Any]
@@ -40,6 +41,8 @@ BOUNDS = 6
 """Bounds on the load that are tried."""
 FEW = ((1e8, 1), (2e7, 2))
 """Synapses from which on only so many are."""
+REFINED = 2e7
+"""Synapses up to which the best partition is refined."""
 MESSAGE_SHARE = 0.02
 """What a message counts beside a hop: decides where there are no hops."""
 
@@ -112,6 +115,7 @@ def place(
     else:
         plain = None
     loads = neuron_loads(program, known)
+    size = sum(int(p.synapse.fan_out(nonzero=False).sum()) for p in program.projections)
     for share in CEILINGS:
         squeezed = replace(chip, utilisation_ceiling=chip.utilisation_ceiling * share)
         names = [p.name for p in program.populations]
@@ -119,9 +123,14 @@ def place(
         problem = Problem(program, squeezed, known, loads, cuts, {})
         made: list[Candidate] = []
         if all(cuts.values()):
-            made = [_scored(problem, index, seed) for index in partitions(problem, cores)]
+            found = partitions(problem, cores, size)
+            made = [_scored(problem, index, seed) for index in found]
         if plain is not None:
             made.append(_scored(problem, plain, seed))
+        if made and size < REFINED:
+            first = min(made, key=lambda candidate: candidate.score)
+            better = refined(problem, first.index, cores or first.core.size)
+            made.append(_scored(problem, better, seed))
         for best in sorted(made, key=lambda candidate: candidate.score)[:MEASURED]:
             try:  # convolutions were estimated by some of their channels
                 return finished(program, chip, "place", seed, started, best.index, best.core)
@@ -167,15 +176,14 @@ def part_loads(loads: Mapping[str, Array], index: Mapping[str, Array], parts: in
     return total
 
 
-def partitions(problem: Problem, cores: int | None) -> Iterator[dict[str, Array]]:
+def partitions(
+    problem: Problem, cores: int | None, synapses: int
+) -> Iterator[dict[str, Array]]:
     """Legal partitions into at most that many parts, for rising bounds on the load."""
     fewest = sum(min(cut.fewest for cut in cuts) for cuts in problem.cuts.values())
     most = 2 * fewest if cores is None else cores
     total = sum(float(load.sum()) for load in problem.loads.values())
     lowest = total / most
-    synapses = sum(
-        int(p.synapse.fan_out(nonzero=False).sum()) for p in problem.program.projections
-    )
     tried = next((few for least, few in FEW if synapses >= least), BOUNDS)
     highest = lowest * 4
     for bound in np.geomspace(lowest, highest, 2 * BOUNDS):

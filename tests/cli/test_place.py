@@ -71,6 +71,9 @@ def test_mistakes_are_told(slipway: Slipway, here: Path, tmp_path: Path) -> None
     both = slipway("place", "tiny.slip", "--rates", "run.json", "--data", "data.npz")
     assert both.code == 2
     assert "exclude each other" in both.err
+    capped = slipway("place", "tiny.slip", "--cores", 3, "--method", "naive")
+    assert capped.code == 2
+    assert "leave --cores out" in capped.err
     run = json.loads(Path("run.json").read_text())
     for key in ("placement", "profile", "traffic"):
         run.pop(key, None)

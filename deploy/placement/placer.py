@@ -110,10 +110,11 @@ def place(
         plain, order = equal_parts(program, chip)
     except CapacityExceeded as error:
         refused = error
-    if plain is not None and (cores is None or order.size <= cores):
+    board = chip.mesh.chips * chip.mesh.usable
+    if plain is not None and order.size <= min(cores or board, board):
         cores = int(order.size)
-    else:
-        plain = None
+    elif plain is not None:
+        plain, cores = None, min(cores or board, board)
     loads = neuron_loads(program, known)
     size = sum(int(p.synapse.fan_out(nonzero=False).sum()) for p in program.projections)
     for share in CEILINGS:
@@ -142,9 +143,10 @@ def place(
         )
     fewest = sum(min((cut.fewest for cut in some), default=0) for some in cuts.values())
     raise refused or CapacityExceeded(
-        f"{cores} cores are too few: about {fewest} are needed",
+        f"{cores} cores are too few: about {fewest} are needed; the largest board has "
+        f"{chip.mesh.chips} chips of {chip.mesh.usable} cores",
         where=f"target {chip.name}",
-        remedy="allow more cores",
+        remedy="make the network smaller, choose a larger target, or allow more cores",
     )
 
 
@@ -181,7 +183,8 @@ def partitions(
 ) -> Iterator[dict[str, Array]]:
     """Legal partitions into at most that many parts, for rising bounds on the load."""
     fewest = sum(min(cut.fewest for cut in cuts) for cuts in problem.cuts.values())
-    most = 2 * fewest if cores is None else cores
+    board = problem.target.mesh.chips * problem.target.mesh.usable
+    most = min(2 * fewest if cores is None else cores, board)
     total = sum(float(load.sum()) for load in problem.loads.values())
     lowest = total / most
     tried = next((few for least, few in FEW if synapses >= least), BOUNDS)

@@ -165,8 +165,20 @@ def test_a_board_can_be_too_small() -> None:
     mesh = replace(target.mesh, cores_per_chip=4, columns=1, rows=1, chips=1)
     core = target.core | {"neurons": replace(target.core["neurons"], value=100)}
     for method in (naive, place):
-        with pytest.raises(CapacityExceeded, match=r"cores; the largest board has 1 chips"):
+        with pytest.raises(CapacityExceeded, match=r"the largest board has 1 chips"):
             method(network(1), replace(target, core=core, mesh=mesh))
+
+
+def test_a_board_that_is_too_small_for_the_naive_splitter_may_do() -> None:
+    program, target = network(1), load_target("loihi1")
+    core = target.core | {"neurons": replace(target.core["neurons"], value=150)}
+    target = replace(target, core=core)
+    cores = naive(program, target).cores.size - 1
+    mesh = replace(target.mesh, cores_reserved=target.mesh.cores_per_chip - cores, chips=1)
+    board = replace(target, mesh=mesh)
+    with pytest.raises(CapacityExceeded, match=r"the largest board has 1 chips"):
+        naive(program, board)
+    check(program, board, place(program, board))
 
 
 def test_a_ceiling_leaves_a_margin() -> None:

@@ -8,8 +8,12 @@ The number of cores grows until every limit is kept. The parts are put on the me
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -142,8 +146,8 @@ def _divide(
     """METIS's partition of the clusters `members`: the part of each."""
     if parts < 2:
         return np.zeros(members.size, np.int64)
-    if parts >= members.size:
-        return np.arange(members.size)
+    if 2 * parts > members.size:  # METIS fails with hardly more clusters than parts
+        return np.arange(members.size) * min(parts, members.size) // members.size
     local = np.full(weight.size, -1)
     local[members] = np.arange(members.size)
     a, b = local[edges[0]], local[edges[1]]
@@ -156,13 +160,29 @@ def _divide(
     counts = np.bincount(unique // members.size, minlength=members.size)
     start = np.concatenate(([0], np.cumsum(counts)))
     loads = np.maximum(1, np.rint(weight[members] / weight[members].sum() * SCALE)).astype(int)
-    done = pymetis.part_graph(
-        parts,
-        xadj=start.tolist(),
-        adjncy=(unique % members.size).tolist(),
-        vweights=loads.tolist(),
-        eweights=scaled.tolist(),
-        recursive=False,  # its bisection complains of graphs with few clusters a part
-        options=pymetis.Options(seed=seed, ufactor=30),
-    )
+    with _silent():
+        done = pymetis.part_graph(
+            parts,
+            xadj=start.tolist(),
+            adjncy=(unique % members.size).tolist(),
+            vweights=loads.tolist(),
+            eweights=scaled.tolist(),
+            recursive=False,
+            options=pymetis.Options(seed=seed, ufactor=30),
+        )
     return np.asarray(done.vertex_part, np.int64)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """METIS prints that it retries small graphs; that is C's output, not Python's."""
+    sys.stdout.flush()
+    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)

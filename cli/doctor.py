@@ -19,7 +19,16 @@ FEATURES: dict[str, tuple[str, ...]] = {
     "core": ("numpy", "nir", "h5py", "numba", "safetensors", "typer", "rich", "jinja2"),
     "export": ("torch",),
     "norse": ("torch", "norse", "nirtorch"),
-    "train": ("torch", "norse", "nirtorch", "scikit-learn", "pillow"),
+    "train": (
+        "torch",
+        "norse",
+        "nirtorch",
+        "scikit-learn",
+        "pillow",
+        "lightning-fabric",
+        "torchmetrics",
+        "tensorboard",
+    ),
     "lava": ("lava-nc", "scipy", "networkx", "asteval"),
 }
 

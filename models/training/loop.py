@@ -31,6 +31,8 @@ from .teaching import Teaching, pair
 EVALUATED = 256
 """Items that are answered at a time."""
 _TOLD_SECONDS = 1.0
+_WORTH = 20
+"""A checkpoint is followed by so many times its own duration of work: a teacher's is 1 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def fit(job: Job, fabric: Any) -> Fitted:
     log = _log(job, fabric, course)
     updates = max(1, len(job.train) // training.batch)
     began, saved, told = time.monotonic(), time.monotonic(), 0.0
-    before, ended = course.seconds, ""
+    before, ended, pause = course.seconds, "", training.checkpoint_seconds
 
     def save() -> None:
         course.seconds = before + time.monotonic() - began
@@ -138,9 +140,10 @@ def fit(job: Job, fabric: Any) -> Fitted:
                 _update(job, course, updates, chosen, wrapped, steered, fabric)
                 course.batch += 1
                 now = time.monotonic()
-                if now - saved >= training.checkpoint_seconds:
+                if now - saved >= pause:
                     save()
                     saved = time.monotonic()
+                    pause = max(training.checkpoint_seconds, _WORTH * (saved - now))
                 if now - told >= _TOLD_SECONDS:
                     told = now
                     job.report(*_how_far(course, updates, training.epochs))

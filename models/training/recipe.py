@@ -178,7 +178,8 @@ class Training:
         channels_last: convolutions with the channels innermost in memory.
         workers: processes that read the data before the training.
         threads: of torch on CPUs; 0: torch's own number.
-        checkpoint_seconds: from checkpoint to checkpoint.
+        checkpoint_seconds: from checkpoint to checkpoint; more where writing one takes more
+            than a twentieth of it.
     """
 
     epochs: int = limited(10, 1)

@@ -9,7 +9,14 @@ import pytest
 
 from .conftest import Slipway
 
-QUICK = ("--set", "data.limit=128", "--set", "training.epochs=1", "--device", "cpu")
+QUICK: tuple[str, ...] = (
+    "--set",
+    "data.limit=128",
+    "--set",
+    "training.epochs=1",
+    "--device",
+    "cpu",
+)
 QUICK += ("--set", "teacher.training.epochs=1", "--set", "training.threads=1")
 RECIPE = "mini-resemotenet-small"
 

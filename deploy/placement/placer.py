@@ -163,8 +163,12 @@ def _scored(problem: Problem, index: dict[str, Array], seed: int) -> Candidate:
 def _score(
     problem: Problem, index: Mapping[str, Array], traffic: Traffic, core: Array
 ) -> float:
-    """Twice the logarithm of the busiest core's load, and that of the hops."""
+    """Twice the logarithm of the busiest core's load times the chips, and that of the hops.
+
+    Static energy grows with the chips times the time, which the busiest core decides.
+    """
     busiest = float(part_loads(problem.loads, index, core.size).max())
+    busiest *= -(-core.size // problem.target.mesh.usable)
     messages = float(traffic.messages[traffic.sender != traffic.receiver].sum())
     hops = hops_of(problem.target, traffic, core) + MESSAGE_SHARE * messages
     return float(2 * np.log(max(busiest, 1e-9)) + np.log(hops + 1e-3))

@@ -193,6 +193,9 @@ def _show_runs(console: Console, result: dict[str, Any], folder: Path | None) ->
         for kind in ("student", "baseline", "gain")
         if kind in result
     ]
+    if result["teacher"] is not None:
+        figures = [percent(result["teacher"][name]) for name in ("war", "uar", "f1")]
+        rows.insert(0, ("teacher", *figures))
     print_table(console, ("test split", ">WAR", ">UAR", ">F1"), rows)
     metrics = result["runs"][0]["metrics"]
     for name in ("war", "uar", "f1"):

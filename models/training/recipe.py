@@ -89,7 +89,7 @@ class Teacher:
         checkpoint: its weights, a file or the folder of its training, relative to this file.
         sees: "varied": what the student sees. "original": the item before it was moved, zoomed,
             turned or erased, mirrored where the student's is; its answers are then computed
-            once, before the training.
+            once.
     """
 
     recipe: str

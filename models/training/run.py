@@ -20,6 +20,7 @@ from . import draws
 from .checkpoint import weights_of
 from .data import Loaded, load
 from .learners import SEES
+from .loop import evaluate
 from .outcome import write_card
 from .reading import load as load_recipe
 from .recipe import Recipe
@@ -91,17 +92,17 @@ def train_recipe(
     training = recipe.training
     with draws.repeatable(training.threads, strict=fabric.device.type == "cpu"):
         loaded = load(recipe.data, frozenset(sees), data_dir, report, training.workers)
-        known = None
+        known, figures = None, None
         if taught is not None:
-            known = _teach(setting, taught, loaded, teacher, recipe)
+            known, figures = _teach(setting, taught, loaded, teacher, recipe)
             if known is None:
-                return _summary(setting, recipe, loaded, [], "teacher")
+                return _summary(setting, recipe, loaded, [], figures)
         runs = []
         for seed in recipe.seeds:
             runs.append(_runs_of_seed(setting, recipe, seed, loaded, known))
             if runs[-1]["ended"] == "time":
                 break
-        return _summary(setting, recipe, loaded, runs, "student")
+        return _summary(setting, recipe, loaded, runs, figures)
 
 
 def is_first_process() -> bool:
@@ -210,8 +211,11 @@ def _begin(out: Path, resume: bool) -> None:
 
 def _teach(
     setting: Setting, taught: Recipe, loaded: Loaded, given: Path | None, recipe: Recipe
-) -> Teaching | None:
-    """The teacher, trained where there are no weights of it; None: time ran out."""
+) -> tuple[Teaching | None, dict[str, float] | None]:
+    """The teacher, trained where there are no weights of it, and its figures on the test split.
+
+    None where time ran out.
+    """
     assert recipe.teacher is not None
     if given is None and recipe.teacher.checkpoint:
         given = Path(recipe.file).parent / recipe.teacher.checkpoint
@@ -221,14 +225,18 @@ def _teach(
     if given is None:
         metrics = train_stage(setting, taught, taught.seeds[0], data, None, folder, "teacher")
         if metrics["ended"] == "time":
-            return None
+            return None, None
         given = folder
     fill(network, weights_of(given), given)
     teaching = Teaching(network, setting.fabric)
+    setting.report(0.0, "the teacher answers the test items")
+    found, _ = evaluate(network, data.splits["test"], setting.fabric)
+    figures = {name: float(getattr(found, name)) for name in COMPARED}
     if recipe.augmentation.mirrors_only or recipe.teacher.sees == "original":
         items = (loaded.pictures() if recipe.method.name == "ckd" else loaded).splits["train"]
-        teaching.remember(items, recipe.augmentation.flip, setting.report)
-    return teaching
+        flip, file = recipe.augmentation.flip, folder / "answers.pt"
+        teaching.remember(items, flip, loaded.digest, file, setting.report)
+    return teaching, figures
 
 
 def _runs_of_seed(
@@ -263,7 +271,11 @@ def _runs_of_seed(
 
 
 def _summary(
-    setting: Setting, recipe: Recipe, loaded: Loaded, runs: list[dict[str, Any]], stage: str
+    setting: Setting,
+    recipe: Recipe,
+    loaded: Loaded,
+    runs: list[dict[str, Any]],
+    teacher: dict[str, float] | None,
 ) -> dict[str, Any]:
     """What came of all seeds, also as summary.json."""
     ended = runs[-1]["ended"] if runs else "time"
@@ -275,7 +287,7 @@ def _summary(
         "data": loaded.name,
         "simulated": loaded.simulated,
         "ended": ended,
-        "stage": stage,
+        "teacher": teacher,
     }
     for kind in ("student", "baseline", "gain"):
         there = [run[kind] for run in runs if kind in run]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...files import make_folder
+from . import checkpoint
 from .data import Samples
 from .layout import channels_last
 from .learners import Network
@@ -19,7 +23,8 @@ class Teaching:
     """A teacher's answers.
 
     Where an item is seen in one or two ways only, as it is and mirrored, these are answered
-    once, before the training; else each batch is answered as the student sees it.
+    once, when the first of them is asked for, and kept in a file; else each batch is answered
+    as the student sees it.
     """
 
     def __init__(self, teacher: Network, fabric: Any) -> None:
@@ -28,25 +33,62 @@ class Teaching:
         self._teacher = teacher.to(fabric.device).eval().requires_grad_(False)
         self._fabric = fabric
         self._known: list[Tensor] = []
+        self._ask_all: Callable[[], list[Tensor]] | None = None
 
-    @torch.no_grad()
     def remember(
-        self, samples: Samples, mirrored: bool, report: Callable[[float, str], object]
+        self,
+        samples: Samples,
+        mirrored: bool,
+        digest: str,
+        file: Path,
+        report: Callable[[float, str], object],
     ) -> None:
-        """Answer all items now, and their mirror images; `logits` then looks them up."""
-        self._known = []
-        for turned in (False, True)[: 1 + mirrored]:
-            answers = []
-            for start in range(0, len(samples), _ASKED):
-                report(start / len(samples), "the teacher answers the training items")
-                at = torch.arange(start, min(start + _ASKED, len(samples)))
-                fields = samples.at(at.to(samples.labels.device))
-                if turned:
-                    fields = {name: values.flip(-1) for name, values in fields.items()}
-                answer = self._ask(fields)
-                # Items first: (N, classes) or (N, T, classes).
-                answers.append(answer.transpose(0, 1) if answer.ndim == 3 else answer)
-            self._known.append(torch.cat(answers))
+        """Answer all items once, and their mirror images; `logits` then looks them up.
+
+        Args:
+            samples: all items that will be asked for.
+            mirrored: whether they are seen mirrored, too.
+            digest: of the data.
+            file: keeps the answers, for a training that goes on.
+            report: told how far it is.
+        """
+
+        def ask_all() -> list[Tensor]:
+            key = self._key(digest, mirrored)
+            state = checkpoint.read(file)
+            if state is not None and state["key"] == key:
+                return list(state["answers"])
+            turns = (False, True)[: 1 + mirrored]
+            answers = [self._answer(samples, turned, report) for turned in turns]
+            if self._fabric.global_rank == 0:
+                make_folder(file.parent)
+                checkpoint.write(file, {"key": key, "answers": [a.cpu() for a in answers]})
+            return answers
+
+        self._ask_all = ask_all
+
+    def _answer(
+        self, samples: Samples, turned: bool, report: Callable[[float, str], object]
+    ) -> Tensor:
+        """Items first: (N, classes) or (N, T, classes)."""
+        answers = []
+        for start in range(0, len(samples), _ASKED):
+            report(0.0, f"the teacher has answered {start} of {len(samples)} training items")
+            at = torch.arange(start, min(start + _ASKED, len(samples)))
+            fields = samples.at(at.to(samples.labels.device))
+            if turned:
+                fields = {name: values.flip(-1) for name, values in fields.items()}
+            answer = self._ask(fields)
+            answers.append(answer.transpose(0, 1) if answer.ndim == 3 else answer)
+        return torch.cat(answers)
+
+    def _key(self, digest: str, mirrored: bool) -> str:
+        """What the answers depend on."""
+        settings = (digest, mirrored, self._teacher.chosen, self._teacher.steps)
+        key = hashlib.sha256(repr(settings).encode())
+        for name, values in self._teacher.state_dict().items():
+            key.update(name.encode() + values.cpu().contiguous().numpy().tobytes())
+        return key.hexdigest()
 
     @torch.no_grad()
     def logits(self, fields: Mapping[str, Tensor], indices: Tensor, mirrored: Tensor) -> Tensor:
@@ -57,8 +99,10 @@ class Teaching:
             indices: of the items, for what is remembered.
             mirrored: which of them are, (N,) bool.
         """
-        if not self._known:
+        if self._ask_all is None:
             return self._ask(fields)
+        if not self._known:
+            self._known = self._ask_all()
         at = indices.to(self._known[0].device)
         known = self._known[0][at]
         if len(self._known) > 1:

@@ -161,7 +161,7 @@ def test_the_seed_decides_and_seeds_have_folders(
     assert result["student"]["war"] == spread([same["war"], other["war"]])
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["student"] == result["student"]
-    assert not (tmp_path / "teacher").exists()
+    assert not (tmp_path / "teacher" / "student.pt").exists()
 
 
 def test_spread_is_the_samples() -> None:
@@ -257,3 +257,33 @@ def test_a_teacher_that_is_another_network(whole: dict[str, Path], tmp_path: Pat
         train(KD, tmp_path / "a", teacher=whole[MSKD] / "student.pt")
     with pytest.raises(FileError, match="the teacher's weights cannot be read"):
         train(KD, tmp_path / "b", teacher=tmp_path / "gone.pt")
+
+
+def test_the_teachers_answers_are_kept_and_those_of_another_are_not_used(
+    whole: dict[str, Path], tmp_path: Path
+) -> None:
+    kept = whole[KD] / "teacher" / "answers.pt"
+    state = torch.load(kept, weights_only=True)
+    assert [tuple(each.shape) for each in state["answers"]] == [(128, 10)]
+    (tmp_path / "teacher").mkdir()
+    (tmp_path / "teacher" / "answers.pt").write_bytes(kept.read_bytes())
+    short = ("training.epochs=1", "baseline=false", "augmentation.flip=true")
+    result = train(KD, tmp_path, *short, teacher=whole[KD] / "teacher")
+    other = torch.load(tmp_path / "teacher" / "answers.pt", weights_only=True)
+    assert other["key"] != state["key"]  # mirror images, too
+    assert len(other["answers"]) == 2
+    assert torch.equal(other["answers"][0], state["answers"][0])
+    assert result["teacher"]["war"] == metrics(whole[KD] / "teacher")["war"]
+
+
+def test_remembered_answers_are_those_that_are_asked_for(
+    whole: dict[str, Path], tmp_path: Path
+) -> None:
+    """With flips alone the teacher answers from memory; with turns it is asked each time."""
+    short = ("training.epochs=1", "baseline=false", "augmentation.flip=true")
+    found = []
+    for name, more in (("kept", ()), ("asked", ("augmentation.turn=1e-6",))):
+        train(KD, tmp_path / name, *short, *more, teacher=whole[KD] / "teacher")
+        found.append(metrics(tmp_path / name)["history"][0]["loss"]["distillation"])
+    assert not (tmp_path / "asked" / "teacher").exists()
+    assert found[0] == pytest.approx(found[1], rel=1e-3)

@@ -126,7 +126,7 @@ def test_the_report_prices_what_ran(work: Work) -> None:
     work("run", "d.slip", "--data", "test.npz", "-o", "run.json")
     facts = work("report", "run.json")
     assert facts["totals"]["synops"] > 0
-    for name in ("loihi1_davies", "ops45"):
+    for name in ("loihi2_derived", "ops45", "lemaire22"):
         band = facts["energy"][name]
         low, nominal, high = (
             band[f"{key}_joule_per_inference"] for key in ("low", "nominal", "high")

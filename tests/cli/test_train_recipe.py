@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,36 @@ def test_mistakes(
     outcome = slipway(*arguments)
     assert (outcome.code, outcome.out) == (2, ""), outcome.err
     assert any(word in outcome.err for word in words.split("|")), outcome.err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "shape", "code"),
+    [
+        (RECIPE, "1,32,32", ("--code", "sigma-delta")),
+        ("mskd-student-small", "1,24,24", ()),
+        ("ckd-vgg-snn-small", "2,16,16", ()),
+    ],
+)
+def test_what_is_trained_goes_on_to_the_engine(
+    slipway: Slipway,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recipe: str,
+    shape: str,
+    code: tuple[str, ...],
+) -> None:
+    out = tmp_path / "out"
+    trained = slipway("train", recipe, "-o", out, *QUICK, "--set", "baseline=false")
+    assert f"--sample-shape {shape}" in trained.out, trained.err
+    monkeypatch.chdir(out)
+    sys.modules.pop("student", None)
+    export = ("export", "student.pt", "--model", "student:build", "--sample-shape", shape)
+    steps = (
+        (*export, "--calibrate", "calibrate.npz", "-o", "s.nir"),
+        ("compile", "s.nir", "--calibrate", "calibrate.npz", *code, "-o", "s.slip"),
+        ("run", "s.slip", "--data", "test.npz", "--samples", 16, "-o", "run.json"),
+    )
+    for step in steps:
+        outcome = slipway(*step)
+        assert outcome.code == 0, outcome.err
+    assert json.loads((out / "run.json").read_text())["samples"] == 16

@@ -42,7 +42,7 @@ def test_a_limit_takes_the_same_items_each_time() -> None:
     assert counts(first) == {"train": 50, "test": 50, "validation": 50}
     pictures = [each.splits["train"].fields["picture"] for each in (first, second)]
     assert torch.equal(*pictures)
-    assert len(first.splits["train"].labels.unique()) == 10
+    assert int((first.splits["train"].labels.bincount() > 0).sum()) == 10
 
 
 def fer(root: Path) -> Path:

@@ -35,7 +35,8 @@ def test_targets_are_data_with_a_source_each() -> None:
                 assert limit.unit
                 assert limit.source
                 assert limit.grade in grades
-        for stated in (target.mesh, target.memory, *target.boards.values()):
+        everything: tuple[Any, ...] = (target.mesh, target.memory, *target.boards.values())
+        for stated in everything:
             assert stated.source
             assert stated.grade in grades
         tiles = target.mesh.columns * target.mesh.rows

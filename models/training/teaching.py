@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...errors import DataError
 from ...files import make_folder
 from . import checkpoint
 from .data import Samples
@@ -125,15 +126,23 @@ def pair(train: Samples, chosen: Tensor, pairing: str, generator: torch.Generato
         chosen: indices of the batch's recordings.
         pairing: "item": their own; "class": one of the same class, drawn.
         generator: of the draws.
+
+    Raises:
+        DataError: a class has no still pictures.
     """
     if pairing == "item":
         return chosen
     stills = (train.stills or train).labels.cpu()
     order = torch.argsort(stills, stable=True)
-    classes = int(stills.max()) + 1
-    counts = torch.bincount(stills, minlength=classes)
-    starts = counts.cumsum(0) - counts
     labels = train.labels.cpu()[chosen]
+    counts = torch.bincount(stills, minlength=int(train.labels.max()) + 1)
+    starts = counts.cumsum(0) - counts
+    alone = labels[counts[labels] == 0]
+    if len(alone):
+        raise DataError(
+            f"class {int(alone[0])} has recordings and no still pictures",
+            remedy="a larger data.limit, or the missing pictures",
+        )
     drawn = torch.rand(len(chosen), generator=generator)
     place = starts[labels] + (drawn * counts[labels]).long()
     return order[place]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+from slipway.errors import DataError
 from slipway.models.training import draws
 from slipway.models.training.data import Samples
 from slipway.models.training.layout import channels_last
@@ -95,6 +96,10 @@ def test_still_pictures_are_of_the_recordings_class() -> None:
         drawn = set(found[labels[chosen] == label].tolist())
         assert drawn == set(torch.where(stills.labels == label)[0].tolist())
     assert torch.equal(pair(train, chosen, "item", torch.Generator()), chosen)
+
+    without = Samples({}, labels, Samples({}, torch.tensor([0, 1])))
+    with pytest.raises(DataError, match="class 2 has recordings and no still pictures"):
+        pair(without, chosen, "class", torch.Generator())
 
 
 def test_channels_last_only_where_torch_can() -> None:

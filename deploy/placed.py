@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import CapacityExceeded, UsageError
+from ..errors import CapacityExceeded, FileError, Problem, UsageError
 from .placement import Placement, load_placement, place
 from .profile import Observed, Profile, observe, profile_of
 from .program import Program
@@ -66,13 +66,35 @@ def placed(program: Program, data: Data, path: Path | None, memory: int) -> Layo
             remedy="leave --placement out, or compile without --precision float",
         )
     if path is not None:
-        return _profiled(program, load_placement(path), observe(program, data, memory // 4))
+        placement = load_placement(path)
+        _check_fit(program, placement, path)
+        return _profiled(program, placement, observe(program, data, memory // 4))
     try:
         found = observe(program, data, memory // 4)
         rates = None if found is None else found.rates
         return _profiled(program, place(program, rates=rates), found)
     except (CapacityExceeded, UsageError) as error:  # too large, or no compiler of kernels
         return Layout(unplaced=str(error))
+
+
+def _check_fit(program: Program, placement: Placement, path: Path) -> None:
+    """Raises FileError where it is of another Program."""
+    cores = {name: len(of) for name, of in placement.core_of.items()}
+    sizes = {p.name: p.size for p in program.populations}
+    wrong = {
+        name: f"has {size} neurons in the program and {cores.get(name, 0)} in the placement"
+        for name, size in sizes.items()
+        if cores.get(name) != size
+    }
+    wrong |= {name: "is not in the program" for name in cores if name not in sizes}
+    if wrong:
+        remedy = "place this program: slipway place PROGRAM.slip -o placement.json"
+        raise FileError(
+            *(
+                Problem(f"population {name} {what}", str(path), remedy)
+                for name, what in wrong.items()
+            )
+        )
 
 
 def _profiled(program: Program, placement: Placement, found: Observed | None) -> Layout:

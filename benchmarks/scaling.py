@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from slipway.deploy.counts import fan_outs
 from slipway.deploy.engine import Engine
 from slipway.deploy.program import Program
 from slipway.deploy.trace import Stimulus
@@ -106,7 +107,9 @@ def _measure(sweep: Sweep, repetitions: int) -> dict[str, Any]:
     contenders: dict[str, Contender] = {}
     for value in sweep.values:
         program, stimulus = sweep.case(value)
-        contenders[str(value)] = call = engine_call(Engine(program), stimulus)
+        contenders[str(value)] = call = engine_call(
+            Engine(program), stimulus, fan_outs(program)
+        )
         call()
     times = in_turns(contenders, repetitions)
     # What disturbs a long run more often than a short one is not growth.

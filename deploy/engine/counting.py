@@ -44,19 +44,22 @@ UNWEIGHTED = Weights(np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int64))
 
 def weights_of(fan: Array, order: Order) -> Weights:
     """The columns of `fan`, whole numbers from 0 in channels first order."""
-    columns = np.asarray(fan)[order.last].astype(np.int64)
-    rest, which = np.unique(columns, axis=1, return_inverse=True)
+    columns = np.ascontiguousarray(np.asarray(fan)[order.last].T, np.int64)
+    known: dict[bytes, int] = {}  # np.unique would sort whole columns
+    which = np.array([known.setdefault(column.tobytes(), len(known)) for column in columns])
+    different = [int(np.argmax(which == k)) for k in range(len(known))]
+    rest = columns[different].T
     spare = -len(rest) % 64
     digits, places, shift = [], [], 0
     while rest.any():
         digit = rest & ((1 << DIGIT_BITS) - 1)
         for column in np.flatnonzero(digit.any(axis=0)):
             digits.append(np.pad(digit[:, column], (0, spare)))
-            places.append((which.reshape(-1) == column) * (np.int64(1) << shift))
+            places.append((which == column) * (np.int64(1) << shift))
         rest, shift = rest >> DIGIT_BITS, shift + DIGIT_BITS
     return Weights(
-        np.array(digits, np.int16).reshape(-1, len(columns) + spare),
-        np.array(places, np.int64).reshape(-1, columns.shape[1]),
+        np.array(digits, np.int16).reshape(-1, columns.shape[1] + spare),
+        np.array(places, np.int64).reshape(-1, len(columns)),
     )
 
 

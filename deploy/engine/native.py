@@ -110,10 +110,12 @@ def compile_elsewhere(routine: Routine, several: Iterable[Arguments]) -> bool:
     if kept is None or cores() < 2 or not sys.executable:
         return False
     known, codegen = kept._load_index(), routine.compiled.targetctx.codegen()
-    kinds = {each.kinds for each in several}
+    kinds = {each.kinds for each in several if _outline(each.value) not in routine.addresses}
     missing = [k for k in kinds if routine.compiled._cache._index_key(k, codegen) not in known]
     if not missing:
         return False
+    if routine.elsewhere is not None:  # begun for a network that never ran
+        routine.elsewhere.wait()
     function = routine.compiled.py_func
     given = pickle.dumps((function.__module__, function.__name__, missing))
     command = [sys.executable, "-c", f"from {__name__} import compile_given; compile_given()"]

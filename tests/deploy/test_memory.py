@@ -17,9 +17,13 @@ from slipway.deploy.storage import save_program
 from slipway.deploy.synapses.conv2d import Conv2d
 from slipway.deploy.synapses.dense import Dense
 
+from ..peak import PEAK
+
 # A run in a process of its own; prints its largest memory in bytes, and what it counted.
-MEASURED = """
-import json, resource, sys
+MEASURED = (
+    PEAK
+    + """
+import json, sys
 from pathlib import Path
 from slipway.deploy.data import load_data
 from slipway.deploy.run import run
@@ -27,10 +31,10 @@ from slipway.deploy.storage import load_program
 program, data, samples, memory = sys.argv[1:]
 given = load_data(Path(data)).first(int(samples))
 facts = run(load_program(Path(program)), given, memory=int(memory)).as_json()
-peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 spikes = [p["spikes"] for p in facts["populations"].values()]
-print(json.dumps({"peak": peak, "spikes": spikes, "seconds": facts["seconds"]}))
+print(json.dumps({"peak": peak(), "spikes": spikes, "seconds": facts["seconds"]}))
 """
+)
 
 
 def lif(fan: int) -> CubaLif:

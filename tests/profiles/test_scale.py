@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ..peak import PEAK
 from .mapped_runs import network
 
 SECONDS = 5.0
@@ -19,15 +20,17 @@ MEGABYTES = 500
 # here others work, too.
 SLACK = 2.0
 
-MEASURE = """
-import resource, sys, time
+MEASURE = (
+    PEAK
+    + """
+import sys, time
 from slipway.profiles.notebook import Report
 report = Report.of(sys.argv[1])
 report.save(sys.argv[2])
 report.save(sys.argv[3])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(time.process_time(), peak)
+print(time.process_time(), peak() / 2**20)
 """
+)
 
 
 def many_samples() -> dict[str, Any]:

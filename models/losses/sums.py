@@ -86,8 +86,10 @@ class CkdLoss:
         alignment: 0.5 in the base; 0 leaves L_DA out.
         learned_steps: the learnable c_t weigh the steps of L_DA by sigmoid(c_t), and those of
             L_cls-e by 1 - sigmoid(c_t); else all steps weigh 1.
+        per_step: each classification is a TET loss, see transfer.temporal_efficient; else the
+            plain cross-entropy of the mean over time, with the mean of the steps' weights.
         temperature: of the distillation.
-        mse_share, mse_target, label_smoothing: of the TET losses.
+        mse_share, mse_target, label_smoothing: of the TET losses; the last of both.
     """
 
     static: float = 1.0
@@ -95,6 +97,7 @@ class CkdLoss:
     distillation: float = 1.0
     alignment: float = 0.5
     learned_steps: bool = True
+    per_step: bool = True
     temperature: float = 4.0
     mse_share: float = 1e-3
     mse_target: float = 0.5
@@ -128,27 +131,14 @@ class CkdLoss:
         Raises:
             UsageError: a term needs a teacher and there is none; shapes.
         """
-        share, target, smoothing = self.mse_share, self.mse_target, self.label_smoothing
         terms: Terms = {}
         weights: dict[str, float] = {}
         if self.static:
-            terms["static"] = temporal_efficient(
-                streams.static_logits,
-                labels,
-                mse_share=share,
-                mse_target=target,
-                label_smoothing=smoothing,
-            )
+            terms["static"] = self._classification(streams.static_logits, labels, None)
             weights["static"] = self.static
         if self.events:
-            terms["events"] = temporal_efficient(
-                streams.event_logits,
-                labels,
-                mse_share=share,
-                mse_target=target,
-                step_weights=1 - coefficients.sigmoid() if self.learned_steps else None,
-                label_smoothing=smoothing,
-            )
+            steps = 1 - coefficients.sigmoid() if self.learned_steps else None
+            terms["events"] = self._classification(streams.event_logits, labels, steps)
             weights["events"] = self.events
         if self.distillation * switch:
             known = _present(teacher, "distillation")
@@ -169,6 +159,22 @@ class CkdLoss:
         for part in parts[1:]:
             total = total + part
         return terms | {"total": total}
+
+    def _classification(self, logits: Tensor, labels: Tensor, steps: Tensor | None) -> Tensor:
+        """Of one stream, logits (T, N, classes), each step with its weight, (T,)."""
+        if self.per_step:
+            return temporal_efficient(
+                logits,
+                labels,
+                mse_share=self.mse_share,
+                mse_target=self.mse_target,
+                step_weights=steps,
+                label_smoothing=self.label_smoothing,
+            )
+        entropy = functional.cross_entropy(
+            logits.mean(dim=0), labels, label_smoothing=self.label_smoothing
+        )
+        return entropy if steps is None else steps.mean() * entropy
 
 
 def _present(teacher: Tensor | None, term: str) -> Tensor:

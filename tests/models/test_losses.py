@@ -336,6 +336,8 @@ def ckd_by_hand(loss: CkdLoss, s: Streams, c: Tensor, t: Tensor, own: Tensor) ->
     gate = 1 / (1 + np.exp(-array(c)))
 
     def tet(logits: Array, w: Array) -> float:
+        if not loss.per_step:
+            return float(w.mean() * cross_entropy(logits.mean(axis=0), array(own)).mean())
         first = cross_entropy(logits, np.tile(array(own), (STEPS, 1))).mean(axis=1)
         second = ((logits - 0.5) ** 2).mean(axis=(1, 2))
         return float((w * (0.999 * first + 0.001 * second)).mean())
@@ -357,6 +359,8 @@ def ckd_by_hand(loss: CkdLoss, s: Streams, c: Tensor, t: Tensor, own: Tensor) ->
     [
         {},
         {"learned_steps": False},
+        {"per_step": False},
+        {"per_step": False, "learned_steps": False},
         {"distillation": 0.0},
         {"alignment": 0.0},
         {"static": 0.0},

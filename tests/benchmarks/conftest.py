@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from slipway.benchmarks.networks import NETWORKS, Network, dense_layers, random_network
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # norse 1.1.0 uses torch.jit.script, now deprecated
+    importlib.import_module("norse.torch")
 
 
 @pytest.fixture(scope="session")

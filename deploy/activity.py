@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .counts import Counts
+from .counts import Counts, columns_of
 from .program import Program
 from .routes import TRAFFIC, Routes, core_counts, link_loads
 from .targets import load_target
@@ -134,3 +134,31 @@ def traffic_json(
 def _keys(values: Array) -> dict[str, int]:
     found = {name: int(value) for name, value in zip(TRAFFIC, values, strict=True)}
     return {**found, "hops": found["hops_east_west"] + found["hops_north_south"]}
+
+
+def steps_json(program: Program, counts: Counts) -> dict[str, Any]:
+    """What was counted in each step, of all samples together; they have `step_totals`.
+
+    A message, and what it causes, counts in the step in which it is sent. `traffic` is of all
+    populations, as in `traffic_json`.
+    """
+    found = columns_of(program, counts.step_totals)
+    inside = [p.name for p in program.populations]
+    traffic = {}
+    if found.traffic:
+        total = np.sum([found.traffic[name] for name in inside], axis=0)
+        traffic = {name: total[:, k].tolist() for k, name in enumerate(TRAFFIC)}
+    return {
+        "inputs": {
+            i.name: {"messages": found.messages[i.name].tolist()} for i in program.inputs
+        },
+        "populations": {name: {"spikes": found.messages[name].tolist()} for name in inside},
+        "projections": {
+            p.name: {
+                "synops": found.synops[p.name].tolist(),
+                "synops_all": found.synops_all[p.name].tolist(),
+            }
+            for p in program.projections
+        },
+        "traffic": traffic,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class Counts:
         traffic: source -> (N, 6), its messages as TRAFFIC of deploy/routes.py counts them;
             empty without a placement.
         elements: source -> (n,), non-zero messages of each element, of all samples.
+        step_totals: source -> (executed steps, k), of all samples: what each step adds to the
+            columns of `fan_outs`, see `columns_of`; empty where the executor does not say.
         clipped: input values that were clipped.
         kernels: projection -> kind of kernel -> sample-steps that it served, of all samples.
         seconds: that the executor took for all of them.
@@ -50,6 +52,7 @@ class Counts:
     saturated: Mapping[str, Array]
     traffic: Mapping[str, Array]
     elements: Mapping[str, Array]
+    step_totals: Mapping[str, Array]
     clipped: Array
     kernels: Mapping[str, Mapping[str, int]]
     seconds: float
@@ -62,7 +65,9 @@ class Counts:
 
 PER_SAMPLE = ("outputs", "messages", "synops", "synops_all", "saturated", "traffic")
 """Fields of Counts that map names to arrays with a row for each sample."""
-BY_NAME = (*PER_SAMPLE, "elements")
+SUMMED = ("elements", "step_totals")
+"""Fields that map names to sums over samples."""
+BY_NAME = (*PER_SAMPLE, *SUMMED)
 """Fields of Counts that map names to arrays."""
 
 
@@ -92,6 +97,31 @@ def fan_outs(program: Program, routes: Routes | None = None) -> dict[str, Array]
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Sums of messages weighted with `fan_outs`, by what they count; see Counts."""
+
+    messages: dict[str, Array] = field(default_factory=dict)
+    synops: dict[str, Array] = field(default_factory=dict)
+    synops_all: dict[str, Array] = field(default_factory=dict)
+    traffic: dict[str, Array] = field(default_factory=dict)
+
+
+def columns_of(program: Program, sums: Mapping[str, Array]) -> Columns:
+    """The columns (rows, k) of each source by their names."""
+    found = Columns()
+    for source, columns in sums.items():
+        found.messages[source] = columns[:, 0]
+        leaving = [p.name for p in program.projections if p.source == source]
+        for k, name in enumerate(leaving):
+            found.synops[name] = columns[:, 1 + 2 * k]
+            found.synops_all[name] = columns[:, 2 + 2 * k]
+        rest = columns[:, 1 + 2 * len(leaving) :]
+        if rest.shape[1]:
+            found.traffic[source] = rest
+    return found
+
+
 def reduce(
     program: Program,
     fans: Mapping[str, Array],
@@ -108,27 +138,24 @@ def reduce(
         clipped: input values of each that were clipped.
         seconds: how long the executor took.
     """
-    messages, synops, synops_all, traffic, elements = {}, {}, {}, {}, {}
+    sums, elements = {}, {}
     for source, fan in fans.items():
         if source in trace.totals:
-            sums, elements[source] = trace.totals[source], trace.element_messages[source]
+            sums[source] = trace.totals[source]
+            elements[source] = trace.element_messages[source]
         else:
-            sums = _weighted(trace.messages[source], fan, trace.executed_steps)
+            sums[source] = _weighted(trace.messages[source], fan, trace.executed_steps)
             elements[source] = trace.messages[source].sum(axis=0, dtype=np.int64)
-        messages[source] = sums[:, 0]
-        leaving = [p.name for p in program.projections if p.source == source]
-        for k, name in enumerate(leaving):
-            synops[name], synops_all[name] = sums[:, 1 + 2 * k], sums[:, 2 + 2 * k]
-        if fan.shape[1] > 1 + 2 * len(leaving):
-            traffic[source] = sums[:, 1 + 2 * len(leaving) :]
+    found = columns_of(program, sums)
     return Counts(
         trace.outputs,
-        messages,
-        synops,
-        synops_all,
+        found.messages,
+        found.synops,
+        found.synops_all,
         trace.saturated,
-        traffic,
+        found.traffic,
         elements,
+        trace.step_totals,
         clipped,
         {
             p: {kind: int(n) for kind, n in served.items()}
@@ -157,13 +184,17 @@ def join(parts: Sequence[Counts]) -> Counts:
         fields = [getattr(part, field) for part in parts]
         return {name: np.concatenate([f[name] for f in fields]) for name in fields[0]}
 
+    def summed(field: str) -> dict[str, Array]:
+        fields = [getattr(part, field) for part in parts]
+        return {name: np.sum([f[name] for f in fields], axis=0) for name in fields[0]}
+
     kernels: dict[str, Counter[str]] = {}
     for part in parts:
         for name, served in part.kernels.items():
             kernels.setdefault(name, Counter()).update(served)
     return Counts(
         **{field: joined(field) for field in PER_SAMPLE},
-        elements={n: np.sum([p.elements[n] for p in parts], axis=0) for n in parts[0].elements},
+        **{field: summed(field) for field in SUMMED},
         clipped=np.concatenate([part.clipped for part in parts]),
         kernels={name: dict(served) for name, served in kernels.items()},
         seconds=sum(part.seconds for part in parts),

@@ -26,7 +26,7 @@ from .counts import BY_NAME, Counts
 
 Array = npt.NDArray[Any]
 
-FORMAT = 2
+FORMAT = 3
 HEADER = "header.json"
 _SECTION = f"{'[0-9]' * 12}-{'[0-9]' * 12}.safetensors"
 _TEMPORARY = ".*.tmp"

@@ -149,6 +149,7 @@ class Run:
             "projections": {p.name: self._projection(p.name) for p in program.projections},
             "seconds": self.seconds,
             "sample_steps_per_second": self.samples * self.executed_steps / self.seconds,
+            **self._by_step(),
             **self._placed(),
             "compile": dict(program.report),
             "provenance": {
@@ -159,11 +160,19 @@ class Run:
             },
         }
 
+    def _by_step(self) -> dict[str, Any]:
+        """What each step adds to the counts; nothing where the executor does not say."""
+        if not self.counts.step_totals:
+            return {}
+        from .activity import steps_json  # brings the placement
+
+        return {"by_step": steps_json(self.program, self.counts)}
+
     def _placed(self) -> dict[str, Any]:
         """What is known of cores and messages between them; nothing without a placement."""
         if self.routes is None:
             return {}
-        from .activity import placement_json, traffic_json
+        from .activity import placement_json, traffic_json  # brings the placement
 
         graded = {p.name: sends_graded(p) for p in self.program.populations}
         placement = placement_json(

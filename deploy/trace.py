@@ -76,6 +76,8 @@ class Trace:
             executor was given for its elements; `messages` is then empty.
         element_messages: source -> int64 (n,), with `totals` only: messages of each element,
             summed over all samples.
+        step_totals: source -> int64 (executed steps, k), with `totals` only: the weighted
+            messages of each step, summed over all samples.
     """
 
     outputs: Mapping[str, Array]
@@ -86,3 +88,4 @@ class Trace:
     kernels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     totals: Mapping[str, Array] = field(default_factory=dict)
     element_messages: Mapping[str, Array] = field(default_factory=dict)
+    step_totals: Mapping[str, Array] = field(default_factory=dict)

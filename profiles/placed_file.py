@@ -1,4 +1,4 @@
-"""What must be true of placement, traffic and profile in a run.json, where they are there."""
+"""What must be true of placement, traffic, steps and profile of a run.json that has them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def wrong_placement(run: Mapping[str, Any]) -> list[str]:
         for name in sources:
             entry = _table(sources, name, f"traffic.sources.{name}", wrong)
             _integers(entry, f"traffic.sources.{name}.", list(entry), wrong)
+    _by_step(run, wrong)
     profile = _table(run, "profile", "profile", wrong)
     if profile and not placement:
         wrong.append("profile is there without placement")
@@ -68,6 +69,20 @@ def wrong_geometry(projections: Mapping[str, Any]) -> list[str]:
             ):
                 wrong.append(f"{key}.geometry.{part} must be a shape, is {found!r:.60}")
     return wrong
+
+
+def _by_step(run: Mapping[str, Any], wrong: list[str]) -> None:
+    """Each a list of whole numbers, one of each step."""
+    by_step = _table(run, "by_step", "by_step", wrong)
+    for kind in by_step:
+        entries = _table(by_step, kind, f"by_step.{kind}", wrong)
+        tables = {"": entries} if kind == "traffic" else entries
+        for name, entry in tables.items():
+            key = f"by_step.{kind}.{name}".rstrip(".")
+            for what, values in (entry if isinstance(entry, Mapping) else {}).items():
+                whole = isinstance(values, list) and all(map(_integer, values))
+                if not whole or len(values) != run.get("executed_steps"):
+                    wrong.append(f"{key}.{what} must have a whole number of each step")
 
 
 def _cores(placement: Mapping[str, Any], run: Mapping[str, Any], wrong: list[str]) -> int:

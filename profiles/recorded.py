@@ -33,10 +33,10 @@ def recorded_of(run: Mapping[str, Any], sample: int = 0) -> dict[str, Any] | Non
     """What happened in each step of the samples that the run recorded; None if it has none.
 
     Keys: samples, steps; `rates`, by population the spikes per neuron in each step, mean over
-    the recorded samples, `neurons` of the population's neurons seen (all, or those of the
-    raster); `busiest`, in each step synops of the busiest core and mean over cores, and which
-    core it is, again means over samples; `raster`, of one sample: by population the neurons
-    shown and (step, row) of each spike.
+    `of_samples` of all samples, or of the recorded ones in an older run, `neurons` of the
+    population's neurons seen (all, or those of the raster); `busiest`, in each step synops of
+    the busiest core and mean over cores, and which core it is, again means over samples;
+    `raster`, of one sample: by population the neurons shown and (step, row) of each spike.
 
     Raises:
         UsageError: the sample is not among those recorded.
@@ -89,19 +89,28 @@ def _bits(name: str, entry: Mapping[str, Any], samples: int, steps: int) -> Arra
 
 
 def _rates(run: Mapping[str, Any], rasters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Spikes per neuron in each step: of all neurons, or of those shown in an older run."""
+    """Spikes per neuron in each step.
+
+    Of all samples; in an older run of those recorded, or of the neurons shown.
+    """
     found = []
+    counted = (run.get("by_step") or {}).get("populations", {})
     for name, (neurons, bits) in rasters.items():
         size = run["populations"].get(name, {}).get("neurons")
         if not size:
             continue
         entry = run["profile"]["rasters"][name].get("sent")
-        if entry is None:
+        samples = len(bits)
+        if name in counted:
+            samples, seen = run["samples"], size
+            rates = np.array(counted[name]["spikes"]) / (samples * size)
+        elif entry is None:
             rates, seen = bits.mean(axis=(0, 2)), len(neurons)
         else:
             sent = _array(entry, f"profile.rasters.{name}.sent", bits.shape[:2])
             rates, seen = sent.mean(axis=0) / size, size
-        found.append({"name": name, "neurons": seen, "of": size, "rates": rates.tolist()})
+        row = {"name": name, "neurons": seen, "of": size, "of_samples": samples}
+        found.append({**row, "rates": rates.tolist()})
     return found
 
 

@@ -187,6 +187,7 @@ def stepwise(recorded: Mapping[str, Any], drawn: Collection[str]) -> dict[str, A
             recorded["steps"],
         ),
         "panels": len(shown),
+        "rates_of": min((row["of_samples"] for row in rates), default=0),
         "step_names": [str(start + 1) for start in starts],
         "step_rows": [
             {

@@ -125,7 +125,7 @@ def _tally(
     counts: Any,
 ) -> None:
     """See `tally`."""
-    samples, _, words = bits.shape
+    samples, rows, words = bits.shape
     passes = held[0]
     for begin in range(0, words, TILE):
         size = (min(begin + TILE, words) - begin) * 64
@@ -135,9 +135,10 @@ def _tally(
                 high = min(low + MOST_ROWS, last)
                 sums[:size] = 0
                 for row in range(low, high, ROWS):
+                    together = min(row + ROWS, high) - row
                     for w in range(size // 64):
-                        last_row = min(row + ROWS, high)
-                        sum_bits(bits, b, row, last_row, begin + w, sums, w * 64)
+                        word = (b * rows + row) * words + begin + w
+                        sum_bits(bits, word, words, together, sums, w * 64)
                 for r in range(digits.shape[0]):
                     totals[b, r] += weighted_sum(digits, r, start, sums, size)
                 if elements.size:
@@ -152,3 +153,33 @@ def _tally(
                 for i in range(start, min(start + size, counts.shape[1])):
                     counts[b, places[i] if places.size else i] += np.int32(sums[i - start])
     held[0] = passes
+
+
+def tally_steps(bits: Array, first: int, last: int, digits: Array, totals: Array) -> None:
+    """Count the messages of each row from first to last - 1, of all samples together.
+
+    Args:
+        bits: as for `tally`.
+        first: the first row.
+        last: the last one and 1.
+        digits: as for `tally`.
+        totals: int64 (last - first, r), to which the messages times the digits are added.
+    """
+    _tally_steps(bits, first, last, digits, np.empty(64 * TILE, np.uint8), totals)
+
+
+@kernel
+def _tally_steps(bits: Any, first: int, last: int, digits: Any, sums: Any, totals: Any) -> None:
+    """See `tally_steps`."""
+    samples, rows, words = bits.shape
+    for row in range(first, last):
+        for begin in range(0, words, TILE):
+            size = (min(begin + TILE, words) - begin) * 64
+            for low in range(0, samples, MOST_ROWS):
+                together = min(MOST_ROWS, samples - low)
+                sums[:size] = 0
+                for w in range(size // 64):
+                    word = (low * rows + row) * words + begin + w
+                    sum_bits(bits, word, rows * words, together, sums, w * 64)
+                for r in range(digits.shape[0]):
+                    totals[row - first, r] += weighted_sum(digits, r, begin * 64, sums, size)

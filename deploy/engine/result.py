@@ -15,7 +15,7 @@ from ..trace import Raster, Stimulus, Trace
 from .arrays import unpacked
 from .batch import Batch
 from .binding import WINDOWS
-from .counting import UNWEIGHTED, Elements, Weights, tally
+from .counting import UNWEIGHTED, Elements, Weights, tally, tally_steps
 from .plan import Plan
 
 Array = npt.NDArray[Any]
@@ -66,6 +66,7 @@ class Result:
         self.frames = {name for name, values in stimulus.values.items() if values.ndim == 2}
         self.lock, self.own = threading.Lock(), threading.local()
         self.elements: list[dict[str, Elements]] = []  # of each thread
+        self.by_step: list[dict[str, Array]] = []  # of each thread: source -> int64 (steps, r)
 
     def _raster(self, name: str, samples: int) -> Raster:
         layer = self.plan.layers[name]
@@ -93,20 +94,30 @@ class Result:
         """Messages of some sources in the steps from first to stop - 1, which are done."""
         if not hasattr(self.own, "elements"):
             self.own.elements = {n: Elements(each) for n, each in self.weights.items()}
+            self.own.by_step = {n: self._steps(each) for n, each in self.fans.items()}
             self.elements.append(self.own.elements)
+            self.by_step.append(self.own.by_step)
         for name in names:
             bits, history = batch.messages[name].bits, self.plan.history[name]
             if name not in batch.frames:
-                self._count(name, bits, history, history + stop - first, start)
+                self._count(name, bits, history, history + stop - first, start, first - 1)
             elif first == 1:
-                self._count(name, bits, 0, 1, start)
+                self._count(name, bits, 0, 1, start, 0)
 
-    def _count(self, name: str, bits: Array, first: int, last: int, start: int) -> None:
-        """Add some rows of a source's bits to its counts."""
+    def _steps(self, weights: Weights) -> Array:
+        return np.zeros((self.steps, len(weights.digits)), np.int64)
+
+    def _count(
+        self, name: str, bits: Array, first: int, last: int, start: int, done: int
+    ) -> None:
+        """Add some rows of a source's bits to its counts; those of the step after `done`."""
         part, places = slice(start, start + len(bits)), self.plan.orders[name].origin
         digits, totals = self.weights[name].digits, self.digits[name][part]
         elements, messages = self.own.elements[name], self.messages[name][part]
         tally(bits, first, last, digits, totals, elements, places, messages)
+        if name in self.fans:
+            steps = self.own.by_step[name][done : done + last - first]
+            tally_steps(bits, first, last, digits, steps)
 
     def keep(self, batch: Batch, start: int) -> None:
         """What outputs read of a batch that has come to its end, and how it was summed."""
@@ -140,6 +151,7 @@ class Result:
             {name: dict(served) for name, served in self.kernels.items()},
             {n: self._shown(n, self.digits[n] @ each.places) for n, each in self.fans.items()},
             {name: self._shown(name, self._elements(name)) for name in self.fans},
+            {name: self._at_steps(name, each) for name, each in self.fans.items()},
         )
 
     def _shown(self, name: str, counts: Array) -> Array:
@@ -154,4 +166,12 @@ class Result:
         for elements in self.elements:
             counted += elements[name].total()[: len(counted)]
         found: Array = counted[self.plan.orders[name].first]
+        return found
+
+    def _at_steps(self, name: str, weights: Weights) -> Array:
+        """Weighted messages of a source at each step, of all threads."""
+        counted = sum((counted[name] for counted in self.by_step), self._steps(weights))
+        if name in self.frames:  # of which the first step was counted
+            counted[: self.presented] = counted[0]
+        found: Array = counted @ weights.places
         return found

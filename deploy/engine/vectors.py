@@ -66,17 +66,17 @@ def bits_set(typing_context, word):
 
 
 @intrinsic
-def sum_bits(typing_context, bits, b, first, last, word, sums, to):
-    """sums[to + k] += how often bit k of bits[b, first: last, word] is 1, in 8 bits, k < 64."""
+def sum_bits(typing_context, bits, start, stride, count, sums, to):
+    """sums[to + k] += how often bit k of `count` words is 1, in 8 bits, k < 64; count > 0.
+
+    The words are start, start + stride, ... of bits in the order of memory.
+    """
 
     def generate(context, builder, signature, arguments):
-        bits, b, first, last, word, sums, to = arguments
+        bits, start, stride, count, sums, to = arguments
         words = _array(context, builder, signature.args[0], bits)
-        _, rows, width = cgutils.unpack_tuple(builder, words.shape)
-        row = builder.add(builder.mul(b, rows), first)
-        start = builder.add(builder.mul(row, width), word)
         mask, vector = (ir.VectorType(ir.IntType(width), 64) for width in (1, 8))
-        data = _array(context, builder, signature.args[5], sums).data
+        data = _array(context, builder, signature.args[4], sums).data
         goal = _as_vector(builder, data, to, ir.IntType(8), 64)
 
         begun = builder.load(goal, align=1)
@@ -87,7 +87,7 @@ def sum_bits(typing_context, bits, b, first, last, word, sums, to):
         builder.position_at_end(body)
         k, at, known = builder.phi(_LONG), builder.phi(_LONG), builder.phi(vector)
         for value, begin in (
-            (k, first),
+            (k, ir.Constant(_LONG, 0)),
             (at, start),
             (known, begun),
         ):
@@ -96,16 +96,14 @@ def sum_bits(typing_context, bits, b, first, last, word, sums, to):
         total = builder.add(known, builder.zext(builder.bitcast(found, mask), vector))
         following = builder.add(k, ir.Constant(_LONG, 1))
         k.add_incoming(following, body)
-        at.add_incoming(builder.add(at, width), body)
+        at.add_incoming(builder.add(at, stride), body)
         known.add_incoming(total, body)
-        builder.cbranch(builder.icmp_signed("<", following, last), body, done)
+        builder.cbranch(builder.icmp_signed("<", following, count), body, done)
         builder.position_at_end(done)
         builder.store(total, goal, align=1)
         return context.get_dummy_value()
 
-    signature = types.void(
-        bits, types.intp, types.intp, types.intp, types.intp, sums, types.intp
-    )
+    signature = types.void(bits, types.intp, types.intp, types.intp, sums, types.intp)
     return signature, generate
 
 

@@ -16,6 +16,7 @@ import torch
 from ..neurons.cuba_lif import CubaLif
 from ..neurons.models import model_of
 from ..program import Input, Output, Population, Program
+from .counting import Counting
 from .neurons import MESSAGE_TYPES, Activity, SteppedNeurons, Tensor
 from .plan import Component, channels_last, components, history, taped
 from .synapses import Synapses, apply_shift, prepare
@@ -113,6 +114,7 @@ class Batch:
         presented: int,
         scratch: int,
         keep: Keep | None = None,
+        counting: Mapping[str, Counting] | None = None,
     ) -> None:
         """Take encoded samples.
 
@@ -123,9 +125,10 @@ class Batch:
             presented: steps for which the samples are presented.
             scratch: bytes that one projection may take while it is evaluated.
             keep: takes what every population did; None: nobody wants to know.
+            counting: source -> what takes the messages of each step.
         """
         self.prepared, self.values, self.presented = prepared, values, presented
-        self.scratch, self.keep = scratch, keep
+        self.scratch, self.keep, self.counting = scratch, keep, counting or {}
         self.program, self.samples = prepared.program, len(next(iter(values.values())))
         sources: list[Input | Population] = [*self.program.inputs, *self.program.populations]
         self.sources = {source.name: source for source in sources}
@@ -151,6 +154,12 @@ class Batch:
 
     def run(self, steps: int, at_once: int) -> None:
         """Take all steps, so many at once."""
+        for name, values in self.values.items():
+            if name in self.counting:
+                messages = values.count_nonzero(0).expand(
+                    *((self.presented, -1) if self._is_frame(name) else (-1, -1))
+                )
+                self.counting[name].add_steps(1, messages)
         for first in range(1, steps + 1, at_once):
             length = min(at_once, steps + 1 - first)
             self.tails = {
@@ -306,8 +315,10 @@ class Batch:
         for output in self.program.outputs:
             if output.population == name:
                 self._read(output, first, sent, tape)
+        shape = self.sources[name].shape
+        if name in self.counting:
+            self.counting[name].add_steps(first, to_first(sent.count_nonzero(1), shape))
         if self.keep:
-            shape = self.sources[name].shape
             found = [to_first(each.transpose(0, 1), shape) for each in (sent, *tape)]
             self.keep(name, first, found[0], found[1:])
 

@@ -23,14 +23,18 @@ class Counting:
 
     Args:
         fan: (n, k) whole numbers from 0.
-        steps: most messages of an element of a sample.
+        steps: of a sample, each with one message of an element at most.
+        samples: most of a batch.
         device: where they are counted.
     """
 
-    def __init__(self, fan: Array, steps: int, device: torch.device) -> None:
+    def __init__(self, fan: Array, steps: int, samples: int, device: torch.device) -> None:
         self.elements = torch.zeros(len(fan), dtype=torch.int64, device=device)
-        # Cut into digits whose products with the messages of a sample add up exactly.
-        self.bits = EXACT_BITS - int(steps * len(fan)).bit_length()
+        shape = steps, fan.shape[1]
+        self.steps = torch.zeros(shape, dtype=torch.int64, device=device)
+        # Cut into digits whose products with the messages of a sample, and with those of a
+        # step, add up exactly.
+        self.bits = EXACT_BITS - int(max(steps, samples) * len(fan)).bit_length()
         self.digits: list[Tensor] = []
         rest = fan.astype(np.int64)
         while not self.digits or rest.any():
@@ -41,7 +45,14 @@ class Counting:
     def totals(self, counts: Tensor) -> Tensor:
         """``counts @ fan`` of int32 (samples, n) as int64; and they join `elements`."""
         self.elements += counts.sum(0, dtype=torch.int64)
-        total = counts.new_zeros((len(counts), self.digits[0].shape[1]), dtype=torch.int64)
+        return self._weighted(counts)
+
+    def add_steps(self, first: int, counts: Tensor) -> None:
+        """Messages (steps, n) of a batch in the steps from `first` on join `steps`."""
+        self.steps[first - 1 : first - 1 + len(counts)] += self._weighted(counts)
+
+    def _weighted(self, counts: Tensor) -> Tensor:
+        total = counts.new_zeros((len(counts), self.steps.shape[1]), dtype=torch.int64)
         at_once = max(1, ROWS // counts.shape[1])
         for start in range(0, len(counts), at_once):
             some = counts[start : start + at_once].double()

@@ -122,7 +122,9 @@ class Runner:
         wide = 4 if self.fused else 8
         size = portion(program, self.memory, samples, steps, record=record, wide=wide)
         trace = _empty(program, samples, steps, record, self.prepared.kinds, fans)
-        counting = {name: Counting(fan, steps, self.device) for name, fan in fans.items()}
+        counting = {
+            name: Counting(fan, steps, size.samples, self.device) for name, fan in fans.items()
+        }
         kinds = {i.name: torch.int32 if i.graded else torch.int8 for i in program.inputs}
         parts = [
             slice(start, min(start + size.samples, samples))
@@ -139,7 +141,7 @@ class Runner:
             if following:  # on its way while this part is evaluated
                 ready = upload(following)
             keep = _keeper(trace, part) if record else None
-            batch = Batch(self.prepared, values, stimulus.steps, size.scratch, keep)
+            batch = Batch(self.prepared, values, stimulus.steps, size.scratch, keep, counting)
             batch.run(steps, size.steps)
             waiting.append(
                 (part.stop, transfer.download(_results(batch, trace, part, counting)))
@@ -151,6 +153,7 @@ class Runner:
             _finish(*waiting.popleft(), progress)
         for name, each in counting.items():
             trace.element_messages[name][:] = each.elements.cpu().numpy()
+            trace.step_totals[name][:] = each.steps.cpu().numpy()
         return trace
 
 
@@ -199,6 +202,7 @@ def _empty(
         {name: {kind: samples * steps} for name, kind in kinds.items()},
         {name: np.empty((samples, fan.shape[1]), np.int64) for name, fan in fans.items()},
         {name: np.empty(len(fan), np.int64) for name, fan in fans.items()},
+        {name: np.empty((steps, fan.shape[1]), np.int64) for name, fan in fans.items()},
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from slipway.deploy import reference
+from slipway.deploy.activity import steps_json
 from slipway.deploy.counts import fan_outs, join, reduce
 from slipway.deploy.engine import Engine
 from slipway.deploy.placement import Placement
@@ -89,6 +90,7 @@ class Brute:
         self, program: Program, placement: Placement, sent: dict[str, Any], columns: int
     ) -> None:
         self.traffic: Counter[tuple[str, int, str]] = Counter()
+        self.by_step: Counter[tuple[str, int, str]] = Counter()
         self.cores: Counter[tuple[str, int]] = Counter()
         self.links: Counter[tuple[tuple[int, int], tuple[int, int]]] = Counter()
         self.steps: Counter[tuple[str, int, int, int]] = Counter()
@@ -107,14 +109,21 @@ class Brute:
                 home = int(placement.core_of[name][element]) if inside else None
                 if home is not None:
                     self.at("spikes", sample, step, home)
+                self.by_step[name, step, "sent"] += 1
                 for p, n, w, delay in fan:
+                    self.by_step[name, step, "synops"] += w != 0
+                    self.by_step[name, step, "synops_all"] += 1
                     there = int(placement.core_of[p][n])
                     self.cores["syn_ops_all", there] += 1
                     if w:
                         self.at("syn_ops", sample, step, there)
                         self.touched.add((p, sample, step + 1 + delay, n))
                 for there in reached:
+                    before = Counter({k: self.traffic[name, sample, k] for k in TRAFFIC})
                     self.message(name, sample, step, home, there, columns)
+                    for kind in TRAFFIC:
+                        more = self.traffic[name, sample, kind] - before[kind]
+                        self.by_step[name, step, kind] += more
 
     def at(self, what: str, sample: int, step: int, core: int) -> None:
         self.cores[what, core] += 1
@@ -177,6 +186,23 @@ def test_every_count_equals_a_count_by_hand(seed: int) -> None:
         )
         loads = dict(zip(zip(begin, end, strict=True), links.messages, strict=True))
         assert loads == dict(brute.links)
+
+    by_step = steps_json(program, fast)
+    assert not slow.step_totals
+    for t in range(trace.executed_steps):
+        for name in found.sent:
+            if program.is_input(name):
+                sent = by_step["inputs"][name]["messages"]
+            else:
+                sent = by_step["populations"][name]["spikes"]
+            assert sent[t] == brute.by_step[name, t, "sent"]
+            for key in ("synops", "synops_all"):
+                leaving = [p.name for p in program.projections if p.source == name]
+                caused = sum(by_step["projections"][p][key][t] for p in leaving)
+                assert caused == brute.by_step[name, t, key]
+        for key in TRAFFIC:
+            travelled = sum(brute.by_step[p.name, t, key] for p in program.populations)
+            assert by_step["traffic"][key][t] == travelled
 
     profile = profile_of(routes, found)
     for what, array in profile.arrays.items():
@@ -261,6 +287,7 @@ def test_sections_add_up() -> None:
     for name, values in whole.elements.items():
         np.testing.assert_array_equal(parts.elements[name], values)
         np.testing.assert_array_equal(parts.traffic[name], whole.traffic[name])
+        np.testing.assert_array_equal(parts.step_totals[name], whole.step_totals[name])
 
 
 def test_a_run_tells_all_of_it() -> None:
@@ -280,6 +307,12 @@ def test_a_run_tells_all_of_it() -> None:
     assert sum(c["syn_ops"] for c in cores) == sum(
         p["synops"] for p in facts["projections"].values()
     )
+    for kind, by_name in facts["by_step"].items():
+        for name, values in by_name.items() if kind != "traffic" else ():
+            for key, at_steps in values.items():
+                assert len(at_steps) == facts["executed_steps"]
+                assert sum(at_steps) == facts[kind][name][key]
+    assert sum(facts["by_step"]["traffic"]["messages"]) == facts["traffic"]["messages"]
     traffic = facts["traffic"]
     assert traffic["messages"] == sum(s["messages"] for s in traffic["sources"].values())
     assert traffic["hops"] == sum(link["messages"] for link in facts["placement"]["links"])

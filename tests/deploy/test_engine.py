@@ -358,7 +358,7 @@ def test_a_presentation_may_be_shorter_than_the_program() -> None:
 def test_totals_are_what_the_messages_of_each_element_sum_up_to() -> None:
     for seed in range(12):
         program, stimulus = random_case(seed)
-        trace = execute(program, stimulus)
+        trace = execute(program, stimulus, record=True)
         rng = np.random.default_rng(seed)
         # The last is so large that two products together leave 32 bits.
         largest = (2, 5000, 2**31 // trace.executed_steps)
@@ -368,12 +368,22 @@ def test_totals_are_what_the_messages_of_each_element_sum_up_to() -> None:
         }
         totals = Engine(program).run(stimulus, fans=fans)
         assert totals.messages == {}
-        assert trace.totals == trace.element_messages == {}
+        assert trace.totals == trace.element_messages == trace.step_totals == {}
         for name, fan in fans.items():
             np.testing.assert_array_equal(totals.totals[name], trace.messages[name] @ fan)
             elements = totals.element_messages[name]
             assert elements.dtype == np.int64
             np.testing.assert_array_equal(elements, trace.messages[name].sum(axis=0))
+            sent = at_each_step(trace, stimulus, name)
+            np.testing.assert_array_equal(totals.step_totals[name], sent @ fan)
+
+
+def at_each_step(trace: Trace, stimulus: Stimulus, source: str) -> Any:
+    """(executed steps, n): messages of each element, of all samples."""
+    if source in trace.rasters:
+        return (trace.rasters[source].s != 0).sum(axis=0)
+    steps = range(1, trace.executed_steps + 1)
+    return np.stack([(stimulus.at(source, t) != 0).sum(axis=0) for t in steps])
 
 
 def test_loops_of_several_populations_run_in_the_order_of_the_graph() -> None:

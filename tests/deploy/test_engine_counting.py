@@ -11,6 +11,7 @@ from slipway.deploy.engine.counting import (
     TILE,
     Elements,
     tally,
+    tally_steps,
     weights_of,
 )
 from slipway.deploy.engine.layout import NOWHERE, order_of
@@ -51,6 +52,11 @@ def test_tallies_are_what_the_bits_sum_up_to(
     np.testing.assert_array_equal(counts, expected)
     np.testing.assert_array_equal(totals @ weights.places, expected @ fan)
     np.testing.assert_array_equal(elements.total()[:size], expected.sum(axis=0))
+    of_steps = np.zeros((rows - 1, len(weights.digits)), np.int64)
+    for _ in range(2):
+        tally_steps(bits.view(np.uint64), 1, rows, weights.digits, of_steps)
+    of_step = sent[:, 1:].sum(axis=0)
+    np.testing.assert_array_equal(of_steps @ weights.places, 2 * of_step @ fan)
 
 
 def test_equal_columns_are_summed_once_and_zeros_never() -> None:

@@ -31,6 +31,7 @@ from ..conformance.compare import first_difference
 from ..conformance.networks import random_case as conformance_case
 from ..house.tree import ROOT
 from .random_programs import random_case
+from .test_engine import at_each_step
 
 torch = pytest.importorskip("torch")
 from slipway.deploy.gpu import counting, plan, products, runner, synapses  # noqa: E402
@@ -331,7 +332,7 @@ def test_weighted_totals_are_what_the_messages_sum_up_to(
     monkeypatch.setattr(plan, "LEAST_SAMPLES", 1)  # and parts
     for seed in range(6):
         program, stimulus = random_case(seed)
-        norm = reference.execute(program, stimulus)
+        norm = reference.execute(program, stimulus, record=True)
         rng = np.random.default_rng(seed)
         fans = {  # the last leaves float64
             name: rng.integers(
@@ -345,6 +346,8 @@ def test_weighted_totals_are_what_the_messages_sum_up_to(
             np.testing.assert_array_equal(trace.totals[name], norm.messages[name] @ fan)
             elements = norm.messages[name].sum(axis=0)
             np.testing.assert_array_equal(trace.element_messages[name], elements)
+            sent = at_each_step(norm, stimulus, name)
+            np.testing.assert_array_equal(trace.step_totals[name], sent @ fan)
 
 
 @on_each_device

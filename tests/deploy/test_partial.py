@@ -40,6 +40,7 @@ def counts(samples: int, seed: int = 0) -> Counts:
         saturated={"p": some()},
         traffic={"in": some(6), "p": some(6)},
         elements={"in": rng.integers(0, 2**40, 5), "p": rng.integers(0, 2**40, 7)},
+        step_totals={"in": rng.integers(0, 2**40, (4, 9)), "p": rng.integers(0, 2**40, (4, 7))},
         clipped=some(),
         kernels={"in->p": {"event": 3 + seed, "dense": 7}},
         seconds=0.1 + seed,
@@ -193,7 +194,7 @@ def test_damage_is_told(tmp_path: Path) -> None:
         ("{", "Expecting property name"),
         ("[]", "list indices"),
         ("{}", "'format'"),
-        (other, "its format is 9, not 2"),
+        (other, "its format is 9, not 3"),
     ):
         (folder / HEADER).write_text(text)
         with pytest.raises(FileError, match=reason) as caught:

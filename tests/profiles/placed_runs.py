@@ -133,6 +133,8 @@ def placed(
     run["traffic"] = _totals(traffic, samples)
     active = _active(sent, weights, kinds)
     run["placement"] = _placement(run, core_of, cores, mesh, per_core, traffic)
+    over_steps = {name: {"spikes": sent[name].sum(axis=(0, 2)).tolist()} for name in kinds}
+    run["by_step"] = {"populations": over_steps, "traffic": {"messages": [0] * steps}}
     run["profile"] = {
         "samples": recorded,
         "steps": steps,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from slipway.errors import FileError, UsageError
+from slipway.profiles.html import render_html
 from slipway.profiles.report import build_report
 
 from .mapped_runs import network
@@ -114,6 +115,17 @@ def test_steps_are_those_of_the_samples() -> None:
     busiest, mean = found["busiest"]["syn_ops"], found["busiest"]["mean_syn_ops"]
     assert all(a >= b for a, b in zip(busiest, mean, strict=True))
     assert all(0 <= core < len(run["placement"]["cores"]) for core in found["busiest"]["core"])
+
+
+def test_rates_are_of_all_samples_where_the_run_counted_them() -> None:
+    run = placed(samples=5)
+    for row in build_report([run])["recorded"]["rates"]:
+        assert row["of_samples"] == 5 > run["profile"]["samples"]
+        total = sum(row["rates"]) * row["of"] * 5
+        assert total == pytest.approx(run["populations"][row["name"]]["spikes"])
+    assert "the spikes per neuron are the mean of all 5 samples" in render_html(
+        build_report([run])
+    )
 
 
 def test_the_raster_is_that_of_the_sample_asked_for() -> None:

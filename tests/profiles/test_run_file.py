@@ -154,6 +154,17 @@ def test_reads_a_placed_run(tmp_path: Path) -> None:
         (("traffic", "hops"), -1, "traffic.hops must be an integer from 0, is -1"),
         (("traffic", "sources", "conv1"), 3, "traffic.sources.conv1 must be a table"),
         (("traffic", "sources", "conv1", "hops"), 0.5, "conv1.hops must be an integer"),
+        (("by_step",), 3, "by_step must be a table, is 3"),
+        (
+            ("by_step", "populations", "conv1", "spikes"),
+            [1, 2],
+            "by_step.populations.conv1.spikes must have a whole number of each step",
+        ),
+        (
+            ("by_step", "traffic", "messages", 0),
+            0.5,
+            "by_step.traffic.messages must have a whole number of each step",
+        ),
         (("profile", "samples"), "x", "profile.samples must be an integer"),
         (("profile", "active_updates", "conv1"), None, "active_updates.conv1 must be an"),
         (("profile", "arrays", "spikes"), None, "profile.arrays.spikes is missing"),

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import Problem
 from .bits import TWO_PARTS
 from .bounds import Bounds, breaking_input, population_bounds, problems, smaller
-from .formats import BIAS_MANTISSA, STATE
+from .formats import BIAS_MANTISSA, STATE, WeightFormat, sign_mode_of
 from .neurons.adaptive_lif import AdaptiveLif
 from .neurons.cuba_lif import CubaLif
 from .neurons.models import Neuron
@@ -194,7 +194,6 @@ def _with_legal_bias(task: Task, neuron: Neuron, scale: Array) -> Neuron | Probl
 def weights_at(task: Task, scale: Array) -> tuple[Projection, ...] | Problem:
     """The population's projections in integers at that scale, or what does not fit."""
     projections: list[Projection] = []
-    least = max(QUANTISE[type(task.population.neuron)].exponent_min, task.weight_exponents[0])
     for projection in task.incoming:
         ratio = scale / task.known.message_scale(projection.source)
         bits = task.bits[projection.name]
@@ -205,7 +204,9 @@ def weights_at(task: Task, scale: Array) -> tuple[Projection, ...] | Problem:
             projections += parts
             continue
         weight = task.importance.get(projection.name)
-        quantised = quantise_weights(projection, ratio, bits, least, weight)
+        quantised = quantise_weights(
+            projection, ratio, bits, _least_exponent(task, projection, bits), weight
+        )
         if isinstance(quantised, Problem):
             return quantised
         if quantised.exponent > task.weight_exponents[1]:
@@ -217,6 +218,18 @@ def weights_at(task: Task, scale: Array) -> tuple[Projection, ...] | Problem:
             )
         projections.append(quantised)
     return tuple(projections)
+
+
+def _least_exponent(task: Task, projection: Projection, bits: int) -> int:
+    """Of the target; and where sums are kept, one whose right shift loses nothing of them.
+
+    Mantissas, and sums of them, are multiples of the format's unit.
+    """
+    least = task.weight_exponents[0]
+    if not QUANTISE[type(task.population.neuron)].keeps_sums:
+        return least
+    unit = WeightFormat(bits, 0, sign_mode_of(projection.synapse.weight)).unit
+    return max(1 - unit.bit_length(), least)
 
 
 def best_nearby(task: Task, chosen: Fitted) -> Fitted:

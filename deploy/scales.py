@@ -10,18 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from .bits import TWO_PARTS
+from .bounds import current_limit, message_range
 from .formats import (
     BIAS_EXPONENT,
-    CURRENT,
     EXPONENT_MAX,
     EXPONENT_MIN,
     STATE,
     THRESHOLD,
     WeightFormat,
+    sign_mode_of,
 )
 from .neurons.arithmetic import STATE_SHIFT
 from .neurons.cuba_lif import CubaLif
+from .neurons.first_spike import FirstSpike
 from .neurons.quantise import QUANTISE, SILENT
+from .neurons.sigma_delta import SigmaDelta
 from .program import Population, Program, Projection
 from .synapses.conv2d import Conv2d
 from .synapses.sparse import Sparse
@@ -108,10 +111,10 @@ def scales(task: Task) -> list[Array]:
         base = np.minimum(_by_group(task, base), base.min() * SPREAD_OF_PARTS)
         found = [base * (SAFE * 2.0**-octaves) for octaves in OCTAVES]
     else:
-        largest = max((_largest(task, p).max(initial=0.0) for p in task.incoming), default=0.0)
+        filled = max((_filled(task, p).max(initial=0.0) for p in task.incoming), default=0.0)
         shape = _filling(task)
         octaves = range(EXPONENT_MAX, SMALLEST, -1)
-        found = [shape * (TOP * 2.0**e / (largest or 1.0)) for e in octaves]
+        found = [shape * (2.0**e / (filled or 1.0)) for e in octaves]
     return [_whole_thresholds(population, s) for s in found if _room_below(population, s)]
 
 
@@ -149,7 +152,7 @@ def _filling(task: Task) -> Array:
     size = task.population.size
     largest = np.zeros(size)
     for projection in task.incoming:
-        largest = np.maximum(largest, _largest(task, projection))
+        largest = np.maximum(largest, _filled(task, projection))
     if not largest.any():
         return np.ones(1)
     top = float(largest.max())
@@ -176,15 +179,19 @@ def _headroom(task: Task) -> Array:
     sums = np.zeros((2, size))
     weight = np.full(size, 1e-30)
     for projection in task.incoming:
-        message_scale = task.known.message_scale(projection.source)
-        sums += _signed(projection, np.add, np.sum) / message_scale
+        low, high = message_range(task.known, projection.source)
+        up, down = max(high, 0), max(-low, 0)
+        positive, negative = _signed(projection, np.add, np.sum)
+        reached = np.stack([up * positive + down * negative, up * negative + down * positive])
+        sums += reached / task.known.message_scale(projection.source)
         weight = np.maximum(weight, _largest(task, projection))
     rows = np.maximum(sums.max(axis=0), 1e-30)
     memory = _gain(getattr(population.neuron, "current_decay", np.ones(1)), steps)
+    unit = QUANTISE[type(population.neuron)].state_unit(population.neuron)
     limits = [
         TOP * 2.0**EXPONENT_MAX / weight,
-        CURRENT.maximum / rows,
-        STATE.maximum / 2**STATE_SHIFT / (rows * memory),
+        current_limit(population) / rows,
+        STATE.maximum / unit / (rows * memory),
     ]
     threshold = QUANTISE[type(population.neuron)].thresholds(population.neuron)
     silent = not np.all(np.isfinite(threshold))
@@ -194,11 +201,20 @@ def _headroom(task: Task) -> Array:
         reached = pushed * memory * _gain(population.neuron.voltage_decay, steps)
         limits.append(STATE.maximum / 2**STATE_SHIFT / np.maximum(reached, 1e-30))
     if not silent:
-        limits.append(THRESHOLD.maximum / np.maximum(threshold.max(), 1e-30) * np.ones(size))
+        highest, most = threshold.max(), THRESHOLD.maximum
+        if isinstance(population.neuron, SigmaDelta | FirstSpike):
+            highest, most = _highest_parameter(population.neuron), STATE.maximum
+        limits.append(most / np.maximum(highest, 1e-30) * np.ones(size))
     if task.observed is not None:
-        reached = np.maximum(task.observed * MARGIN * 2**STATE_SHIFT, 1e-30)
+        reached = np.maximum(task.observed * MARGIN * unit, 1e-30)
         limits.append(STATE.maximum / reached)
     return np.asarray(np.min(np.stack(limits), axis=0))
+
+
+def _highest_parameter(neuron: SigmaDelta | FirstSpike) -> float:
+    """What must fit into a state: the ceiling, or the threshold at the first tick."""
+    found = neuron.threshold if isinstance(neuron, FirstSpike) else neuron.ceiling
+    return 0.0 if found is None else float(np.max(found))
 
 
 def _gain(decay: Array, steps: int) -> Array:
@@ -211,6 +227,13 @@ def _largest(task: Task, projection: Projection) -> Array:
     """Largest weight of each target neuron per integer message, (n_out,)."""
     maxima = _signed(projection, np.maximum, np.max).max(axis=0)
     return np.asarray(maxima / task.known.message_scale(projection.source))
+
+
+def _filled(task: Task, projection: Projection) -> Array:
+    """The same over the largest mantissa of the projection's format."""
+    mode = sign_mode_of(projection.synapse.weight)
+    top = WeightFormat(task.bits[projection.name], 0, mode).largest
+    return _largest(task, projection) / max(top, 1)
 
 
 def _signed(projection: Projection, ufunc: Any, reduction: Any) -> Array:

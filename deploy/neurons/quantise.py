@@ -18,7 +18,6 @@ from ..formats import (
     BIAS_EXPONENT,
     BIAS_MANTISSA,
     DECAY,
-    EXPONENT_MIN,
     STATE,
     THRESHOLD,
 )
@@ -54,8 +53,8 @@ class Quantisation:
         state_unit: fixed parameters -> units of the membrane per integer current unit.
         message_scale: fixed parameters, scale -> integer value of a message of 1.
         per_neuron: whether neurons of a population may have thresholds of their own.
-        exponent_min: least weight exponent of what arrives; 0 where a sum is kept for ever,
-            and what a right shift loses would stay lost.
+        keeps_sums: what arrives is summed up for ever, without the shift by 6 of a current, so
+            that what a right shift loses would stay lost.
     """
 
     integers: Callable[[Population, Array], Neuron | Problem]
@@ -63,7 +62,7 @@ class Quantisation:
     state_unit: Callable[[Any], int] = lambda neuron: 1 << STATE_SHIFT
     message_scale: Callable[[Any, Array], float] = lambda neuron, scale: 1.0
     per_neuron: bool = False
-    exponent_min: int = EXPONENT_MIN
+    keeps_sums: bool = False
 
 
 def quantise_neuron(population: Population, scale: Array) -> Neuron | Problem:
@@ -185,12 +184,12 @@ QUANTISE: dict[type, Quantisation] = {
         lambda neuron: np.full(1, np.inf) if neuron.ceiling is None else neuron.ceiling,
         state_unit=lambda neuron: 1,
         message_scale=sigma_delta_message,
-        exponent_min=0,
+        keeps_sums=True,
     ),
     FirstSpike: Quantisation(
         first_spike_integers,
         lambda neuron: neuron.slope if neuron.ticks else np.full(1, np.inf),
         state_unit=lambda neuron: 1,
-        exponent_min=0,
+        keeps_sums=True,
     ),
 }

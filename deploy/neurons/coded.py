@@ -26,7 +26,11 @@ GRID = 255
 
 
 def sigma_delta_integers(population: Population, scale: Array) -> SigmaDelta:
-    """Units of sigma are `scale`; a message drops the bits below 1/510 to 1/255."""
+    """Units of sigma are `scale`; a message drops the bits below 1/510 to 1/255.
+
+    A threshold of less than one grid step is none: what is sent is the nearest grid step, which
+    depends on the present alone, not on what was sent before.
+    """
     neuron = population.neuron
     assert isinstance(neuron, SigmaDelta)
     unit, sends = float(scale[0]), bool(np.all(np.isfinite(neuron.threshold)))
@@ -34,7 +38,8 @@ def sigma_delta_integers(population: Population, scale: Array) -> SigmaDelta:
     half = 1 << exponent >> 1
     threshold = np.full(1, ACCUMULATOR.maximum)
     if sends:  # what is sent must round to at least one grid step
-        threshold = np.maximum(np.rint(neuron.threshold * unit).astype(np.int64), max(half, 1))
+        steps = np.floor(neuron.threshold * unit / (1 << exponent)).astype(np.int64)
+        threshold = np.maximum((steps << exponent) + half, 1)
     ceiling = neuron.ceiling
     return SigmaDelta(
         bias=fit_into(STATE, neuron.bias * unit, "bias"),

@@ -47,6 +47,12 @@ def train(
     max_seconds: Annotated[
         float | None, typer.Option(help="Stop after this time; --resume goes on.")
     ] = None,
+    shipped: Annotated[
+        bool,
+        typer.Option(
+            "--shipped", help="Do not train: take the weights that come with slipway."
+        ),
+    ] = False,
     device: Annotated[
         Literal["auto", "cpu", "gpu"], typer.Option(help="What to train on.")
     ] = "auto",
@@ -63,6 +69,16 @@ def train(
             "no recipe is named" if recipe is None else "there is no folder for the result",
             remedy="slipway train RECIPE -o FOLDER; slipway train --list shows the recipes",
         )
+    if shipped:
+        unused = {
+            "--seed": seed,
+            "--resume": resume,
+            "--teacher": teacher,
+            "--max-seconds": max_seconds,
+            "--device": device != "auto",
+            "--devices": devices != 1,
+        }
+        return _shipped(desk, recipe, data, tuple(changes or ()), unused)
     from ..models import STUDENTS
 
     if recipe in STUDENTS or not _is_recipe(recipe):
@@ -93,6 +109,27 @@ def train(
         )
     if not is_first_process():
         raise SystemExit(0)  # the first one tells the result
+    return Result(result, lambda console: _show_runs(console, result, desk.output))
+
+
+def _shipped(
+    desk: Desk,
+    recipe: str,
+    data: Path | None,
+    changes: tuple[str, ...],
+    unused: dict[str, Any],
+) -> Result:
+    """The files of a training, with weights that were trained before."""
+    if wrong := [option for option, value in unused.items() if value]:
+        raise UsageError(f"--shipped trains nothing, and {', '.join(wrong)} is of a training")
+    from ..models.shipped import folder
+
+    folder(recipe)  # before torch is imported
+    from ..models.training.shipped import unpack
+
+    assert desk.output is not None
+    with desk.progress(f"unpacking {recipe}") as progress:
+        result = unpack(recipe, desk.output, changes=changes, data_dir=data, progress=progress)
     return Result(result, lambda console: _show_runs(console, result, desk.output))
 
 

@@ -47,17 +47,24 @@ def load_model(checkpoint: Path, factory: str) -> torch.nn.Module:
         GraphError: weights that are NaN or infinite.
         MissingDependency: torch is not installed.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingDependency(
-            "reading a checkpoint needs torch, which is not installed", remedy=INSTALL_TORCH
-        ) from error
+    _require_torch()
     from .factory import build_model
+
+    _check_file(Path(checkpoint))
+    return fill_model(build_model(factory), checkpoint)
+
+
+def fill_model(model: torch.nn.Module, checkpoint: Path) -> torch.nn.Module:
+    """Load weights into a model that is built; return it in evaluation mode.
+
+    Raises:
+        FileError, UnsafeFileError, ModelError, GraphError, MissingDependency: as load_model.
+    """
+    _require_torch()
+    import torch
 
     path = Path(checkpoint)
     _check_file(path)
-    model = build_model(factory)
     is_safe = path.suffix == ".safetensors"
     state = _load_safetensors(path) if is_safe else _load_pickle(path)
     _check_finite(state, path)
@@ -65,6 +72,15 @@ def load_model(checkpoint: Path, factory: str) -> torch.nn.Module:
     model.load_state_dict(dict(state))
     assert isinstance(model, torch.nn.Module)
     return model.eval()
+
+
+def _require_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            "reading a checkpoint needs torch, which is not installed", remedy=INSTALL_TORCH
+        ) from error
 
 
 def _check_file(path: Path) -> None:

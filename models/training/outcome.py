@@ -1,4 +1,4 @@
-"""What a training leaves behind: weights, samples, figures, and a model card."""
+"""What a training leaves behind: weights, samples and figures; card.py has the model card."""
 
 from __future__ import annotations
 
@@ -144,46 +144,6 @@ def build():
     return networks.build({recipe.network.name!r}{given})
 '''
     write_text(folder / "student.py", text)
-
-
-def write_card(folder: Path, metrics: Mapping[str, Any], compared: list[str]) -> None:
-    """model-card.md: what the network is, what it learned from, how good it is."""
-    simulated = "**The events are SIMULATED**, recorded by no camera.\n\n"
-    facts = ", ".join(f"{k} {v}" for k, v in metrics["data_facts"].items())
-    rows = [f"| {name} | {value:.4f} |" for name, value in metrics["recall"].items()]
-    lines = [
-        f"# {metrics['recipe']}, seed {metrics['seed']}",
-        "",
-        f"{metrics['network']}, {metrics['parameters']:,} parameters, method "
-        f"{metrics['method']}. After {metrics['paper']}.",
-        "",
-        simulated if metrics["simulated"] else "",
-        "## Data",
-        "",
-        f"{metrics['data']}: {facts}",
-        "",
-        *(f"- {note}" for note in metrics["data_notes"]),
-        "",
-        "## Figures",
-        "",
-        f"Test split, {metrics['items']} items: WAR {metrics['war']:.4f}, UAR "
-        f"{metrics['uar']:.4f}, F1 {metrics['f1']:.4f}. Epochs: {metrics['epochs']}, ended by "
-        f"{metrics['ended']}; weights of epoch {metrics['best_epoch'] or metrics['epochs']}.",
-        "",
-        *(f"- {name}: {text}" for name, text in DEFINITIONS.items()),
-        *(f"- {line}" for line in compared),
-        "",
-        "| class | recall |",
-        "|---|---|",
-        *rows,
-        "",
-        "## Deviations from the paper",
-        "",
-        *(f"- {each}" for each in metrics["deviations"]),
-        "- what holds for all: docs/students.md of slipway",
-    ]
-    text = "\n".join(line for line in lines if line is not None)
-    write_text(folder / "model-card.md", text.replace("\n\n\n", "\n\n") + "\n")
 
 
 def _versions() -> dict[str, str]:

@@ -17,11 +17,11 @@ from ...errors import FileError, Problem, UsageError
 from ...files import make_folder, write_text
 from ..needs import require
 from . import draws
+from .card import write_card
 from .checkpoint import weights_of
 from .data import Loaded, load
 from .learners import SEES
 from .loop import evaluate
-from .outcome import write_card
 from .reading import load as load_recipe
 from .recipe import Recipe
 from .stage import Meter, Progress, Setting, fill, make_network, train_stage

@@ -16,13 +16,13 @@ from ...files import make_folder
 from .. import networks
 from ..counting import parameters_of
 from . import draws
+from .card import write_card
 from .data import Loaded, Samples
 from .learners import SEES, Network
 from .loop import Job, comparable, evaluate, fit
 from .outcome import (
     figures,
     write_builder,
-    write_card,
     write_metrics,
     write_samples,
     write_weights,

@@ -7,7 +7,7 @@ from pathlib import Path
 from .tree import ROOT, belongs, folders, settings, sources
 
 # Files of the package folders that are not installed.
-NOT_INSTALLED = {".py", ".pyc", ".nbi", ".nbc", ".md"}
+NOT_INSTALLED = {".py", ".pyc", ".nbi", ".nbc"}
 
 
 def dotted(folder: Path) -> str:

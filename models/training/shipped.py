@@ -1,0 +1,104 @@
+"""A student that comes trained, put into a folder as if it had been trained here."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ...errors import FileError, Problem
+from ...files import make_folder, write_text
+from .. import shipped
+from . import draws
+from .checkpoint import weights_of
+from .data import load
+from .learners import SEES
+from .loop import evaluate
+from .outcome import write_builder, write_metrics, write_samples, write_weights
+from .reading import load as load_recipe
+from .run import COMPARED, make_fabric, spread
+from .stage import Progress, fill, make_network
+
+
+def unpack(
+    name: str,
+    out_dir: Path,
+    *,
+    changes: tuple[str, ...] = (),
+    data_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Weights, builder, samples, card and figures of a student that comes with slipway.
+
+    The same files that its training left, on this machine's data: the figures of the test
+    split are computed here, those of the training stand beside them under "shipped".
+
+    Args:
+        name: the recipe; see models.shipped.names.
+        out_dir: made if it is missing.
+        changes: of the recipe's tables [data] and [training], as for a training.
+        data_dir: folder that holds the data sets.
+        progress: told how far it is.
+
+    Returns:
+        What train_recipe returns.
+
+    Raises:
+        UsageError: no such student comes with slipway.
+        FileError: data are missing, or the folder holds a training.
+    """
+    begun = time.monotonic()
+    known, origin = shipped.facts(name), shipped.folder(name)
+    recipe = load_recipe(name, changes)
+    out = Path(out_dir)
+    if (out / "metrics.json").exists() or (out / "checkpoint.pt").exists():
+        told = "the folder holds a training"
+        raise FileError(Problem(told, str(out), "name another folder"))
+    make_folder(out)
+
+    def report(fraction: float, text: str) -> None:
+        if progress is not None:
+            progress(fraction, text)
+
+    fabric = make_fabric(recipe, "cpu", 1)
+    sees = frozenset({SEES[recipe.network.name]})
+    with draws.repeatable(recipe.training.threads, strict=True):
+        loaded = load(recipe.data, sees, data_dir, report, recipe.training.workers)
+        student, options = make_network(recipe, loaded, known["seed"])
+        weights = weights_of(origin)
+        fill(student, weights, origin)
+        report(0.8, "evaluating")
+        found, _ = evaluate(student, loaded.splits["test"], fabric)
+        score = found.as_json(loaded.classes)
+        metrics = {
+            **known,
+            **score,
+            "shipped": {key: known[key] for key in score},
+            "evaluated_seconds": round(time.monotonic() - begun, 2),
+            "samples": write_samples(out, student, loaded),
+        }
+        write_weights(out, weights)
+        write_builder(out, recipe, options)
+        write_text(out / "model-card.md", (origin / "model-card.md").read_text("utf-8"))
+        metrics = write_metrics(out, metrics)
+    figures = {key: metrics[key] for key in (*COMPARED, "loss", "items")}
+    return {
+        "recipe": name,
+        "paper": recipe.paper,
+        "network": recipe.network.name,
+        "method": recipe.method.name,
+        "data": loaded.name,
+        "simulated": loaded.simulated,
+        "ended": "shipped",
+        "teacher": None,
+        "student": {key: spread([figures[key]]) for key in COMPARED},
+        "runs": [
+            {
+                "seed": known["seed"],
+                "folder": str(out),
+                "student": figures,
+                "metrics": metrics,
+                "ended": "shipped",
+            }
+        ],
+    }

@@ -218,7 +218,7 @@ def ours(program: Program, placement: Placement, samples: int) -> tuple[Any, Any
         return priced(found)
 
     def whole() -> tuple[Any, Any]:
-        return priced(run(program, x, placement=placement, profile=profile))
+        return priced(run(program, x, routes=routes, profile=profile))
 
     facts, price = whole()
     return facts, price, Timed(_fastest(again) / samples, _fastest(whole) / samples)

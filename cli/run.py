@@ -90,7 +90,7 @@ def run(
                 progress=lambda count: move(count / total, f"{count}/{total}"),
                 provenance=origin,
                 partial=partial,
-                placement=layout.placement,
+                routes=layout.routes,
                 profile=layout.profile,
             )
         except BaseException:

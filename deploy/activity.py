@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,14 +10,10 @@ import numpy.typing as npt
 
 from .counts import Counts, columns_of
 from .program import Program
-from .routes import TRAFFIC, Routes, core_counts, link_loads
+from .routes import TRAFFIC, Routes, core_counts, link_loads, message_bytes
 from .targets import load_target
 
 Array = npt.NDArray[Any]
-
-BYTES = {"binary": 8, "graded": 12}
-"""Bytes of a message between chips: a link of 8 bit x 800 MHz takes 67 million graded and
-about 100 million binary ones a second (Intel's script for a VPX board; unverified)."""
 
 
 def placement_json(
@@ -94,18 +89,12 @@ def placement_json(
     }
 
 
-def traffic_json(
-    program: Program,
-    counts: Counts,
-    graded: Mapping[str, bool],
-    spread: Any,
-) -> dict[str, Any]:
+def traffic_json(program: Program, counts: Counts, spread: Any) -> dict[str, Any]:
     """Messages, hops and bytes between chips: exact totals over all samples, and by source.
 
     Args:
         program: what ran.
         counts: of all samples.
-        graded: source -> whether its messages carry a value.
         spread: values of each sample -> mean, standard deviation and extremes.
     """
     inside = [p.name for p in program.populations]
@@ -115,7 +104,7 @@ def traffic_json(
     hops = TRAFFIC.index("hops_east_west")
     outputs = dict.fromkeys(o.population for o in program.outputs)
     chip_bytes = sum(
-        BYTES["graded" if graded[name] else "binary"] * source["messages_other_chip"]
+        message_bytes(program, name) * source["messages_other_chip"]
         for name, source in sources.items()
     )
     return {

@@ -11,7 +11,7 @@ from ..errors import CapacityExceeded, FileError, Problem, UsageError
 from .placement import Placement, load_placement, place
 from .profile import Observed, Profile, observe, profile_of
 from .program import Program
-from .routes import routes_of
+from .routes import Routes, routes_of
 from .samples import Data
 
 
@@ -20,25 +20,26 @@ class Layout:
     """Placement and profile of a run.
 
     Attributes:
-        placement: None for a Program in floating point, which no core can hold.
+        routes: the placed Program; None in floating point, which no core can hold.
         profile: the first samples step by step; None where one does not fit into memory.
         unplaced: why there is no placement; empty where there is one, and of a Program in
             floating point.
     """
 
-    placement: Placement | None = None
+    routes: Routes | None = None
     profile: Profile | None = None
     unplaced: str = ""
 
     @property
     def fingerprint(self) -> str | None:
         """Hash of which neuron lies on which core; None without a placement."""
-        if self.placement is None:
+        if self.routes is None:
             return None
         from hashlib import sha256
 
-        digest = sha256(self.placement.target.encode())
-        for name, cores in self.placement.core_of.items():
+        placement = self.routes.placement
+        digest = sha256(placement.target.encode())
+        for name, cores in placement.core_of.items():
             digest.update(name.encode() + b"\0" + np.ascontiguousarray(cores, "<i4").tobytes())
         return digest.hexdigest()
 
@@ -98,6 +99,5 @@ def _check_fit(program: Program, placement: Placement, path: Path) -> None:
 
 
 def _profiled(program: Program, placement: Placement, found: Observed | None) -> Layout:
-    if found is None:
-        return Layout(placement)
-    return Layout(placement, profile_of(routes_of(program, placement), found))
+    routes = routes_of(program, placement)
+    return Layout(routes, None if found is None else profile_of(routes, found))

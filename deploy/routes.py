@@ -1,4 +1,6 @@
-"""Where the messages of a placed Program go: exact counts by sample, core and link.
+"""Where the messages of a placed Program go: by sample, core and link.
+
+Exact for counted messages; for mean rates the same sums in floating point.
 
 A message is one spike (or one graded value) sent to one distinct core; hops are counted in
 the grid of tiles, chips side by side, first along x, then along y. Inputs lie on the host:
@@ -14,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .neurons.models import model_of
 from .placement import Placement
 from .placement.geometry import tile_of
 from .program import Program
-from .targets import Mesh, load_target
+from .targets import Mesh, Target, load_target
 
 if TYPE_CHECKING:
     from .placement.incidence import Incidence
@@ -33,6 +36,17 @@ TRAFFIC = (
     "hops_north_south",
 )
 """What a message of an element may be counted as; `same_tile` is another core of that tile."""
+
+
+BYTES = {"spike": 8, "graded": 12}
+"""Bytes of a message between chips: a link of 8 bit x 800 MHz takes 67 million graded and
+about 100 million binary ones a second (Intel's script for a VPX board; unverified)."""
+
+
+def message_bytes(program: Program, population: str) -> int:
+    """Bytes of one message of a population to another chip."""
+    graded = model_of(program.population(population).neuron).message == "graded"
+    return BYTES["graded" if graded else "spike"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +119,15 @@ class Routes:
         return len(self.placement.cores)
 
 
-def routes_of(program: Program, placement: Placement) -> Routes:
-    """Prepare a placed Program for counting. Raises UsageError for an unknown target."""
+def routes_of(program: Program, placement: Placement, target: Target | None = None) -> Routes:
+    """Prepare a placed Program for counting; `target`: None is the placement's.
+
+    Raises:
+        UsageError: the placement names an unknown target.
+    """
     from .placement.incidence import incidence  # brings numba
 
-    mesh = load_target(placement.target).mesh
+    mesh = (target or load_target(placement.target)).mesh
     found = incidence(program, placement)
     grid = grid_of(placement.cores, mesh)
     homes = {
@@ -146,7 +164,7 @@ def _columns(flow: Flow, grid: Grid, count: int) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class CoreCounts:
-    """Exact totals of each core in use, int64 (c,); names as in Lava's hardware profiler.
+    """Totals of each core in use, (c,); names as in Lava's hardware profiler.
 
     Attributes:
         syn_ops: synaptic operations of non-zero weights stored there.
@@ -170,10 +188,12 @@ def core_counts(routes: Routes, elements: Mapping[str, Array]) -> CoreCounts:
 
     Args:
         routes: the placed Program.
-        elements: source -> int64 (n,), non-zero messages of each of its elements.
+        elements: source -> (n,), non-zero messages of each of its elements: int64, or float64
+            for means.
     """
     cores = routes.cores
-    counts = CoreCounts(*(np.zeros(cores, np.int64) for _ in fields(CoreCounts)))
+    kind = np.result_type(np.int64, *elements.values())
+    counts = CoreCounts(*(np.zeros(cores, kind) for _ in fields(CoreCounts)))
     for name, home in routes.homes.items():
         counts.neurons[:] += np.bincount(home, minlength=cores)
         _add(counts.spikes, home, elements[name])
@@ -192,7 +212,7 @@ def core_counts(routes: Routes, elements: Mapping[str, Array]) -> CoreCounts:
 
 def _add(total: Array, index: Array, values: Array) -> None:
     """Exact at any size, as bincount, which sums in floating point, is not."""
-    np.add.at(total, index, values.astype(np.int64))
+    np.add.at(total, index, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,23 +239,37 @@ def link_loads(routes: Routes, elements: Mapping[str, Array]) -> Links:
         routes: the placed Program.
         elements: as for `core_counts`.
     """
-    grid = routes.grid
-    width, height = int(grid.x.max()) + 1, int(grid.y.max()) + 1
-    # What begins and ends at each tile, so that a sum along the way is the load of a link.
-    east, west = (np.zeros((height, width + 1), np.int64) for _ in range(2))
-    south, north = (np.zeros((width, height + 1), np.int64) for _ in range(2))
+    start, end, sent = [], [], []
     for source, flow in routes.flows.items():
         inside = flow.home >= 0
-        sent = elements[source][flow.element][inside].astype(np.int64)
-        start, end = flow.home[inside], flow.core[inside]
-        row, column = grid.y[start], grid.x[end]  # first along x, then along y
-        for ahead, back, line, a, b in (
-            (east, west, row, grid.x[start], grid.x[end]),
-            (south, north, column, grid.y[start], grid.y[end]),
-        ):
-            for way, chosen, first, last in ((ahead, a < b, a, b), (back, a > b, b, a)):
-                np.add.at(way, (line[chosen], first[chosen]), sent[chosen])
-                np.add.at(way, (line[chosen], last[chosen]), -sent[chosen])
+        start.append(flow.home[inside])
+        end.append(flow.core[inside])
+        sent.append(elements[source][flow.element[inside]])
+    parts = (np.concatenate(part) for part in (start, end, sent))
+    return links_between(routes.grid, *parts)
+
+
+def links_between(grid: Grid, start: Array, end: Array, sent: Array) -> Links:
+    """Messages over each link; arrays (pairs,).
+
+    Args:
+        grid: where the cores lie.
+        start: index of the core that sends, of each pair.
+        end: of the core that receives.
+        sent: messages from one to the other, int64 or float64.
+    """
+    width, height = int(grid.x.max()) + 1, int(grid.y.max()) + 1
+    # What begins and ends at each tile, so that a sum along the way is the load of a link.
+    east, west = (np.zeros((height, width + 1), sent.dtype) for _ in range(2))
+    south, north = (np.zeros((width, height + 1), sent.dtype) for _ in range(2))
+    row, column = grid.y[start], grid.x[end]  # first along x, then along y
+    for ahead, back, line, a, b in (
+        (east, west, row, grid.x[start], grid.x[end]),
+        (south, north, column, grid.y[start], grid.y[end]),
+    ):
+        for way, chosen, first, last in ((ahead, a < b, a, b), (back, a > b, b, a)):
+            np.add.at(way, (line[chosen], first[chosen]), sent[chosen])
+            np.add.at(way, (line[chosen], last[chosen]), -sent[chosen])
     found = []
     for loads, step, along_x in (
         (east, 1, True),

@@ -24,7 +24,6 @@ from .synapses.geometry import geometry
 from .trace import Stimulus, Trace
 
 if TYPE_CHECKING:
-    from .placement import Placement
     from .profile import Profile
     from .routes import Routes
 
@@ -174,14 +173,13 @@ class Run:
             return {}
         from .activity import placement_json, traffic_json  # brings the placement
 
-        graded = {p.name: sends_graded(p) for p in self.program.populations}
         placement = placement_json(
             self.routes,
             self.counts,
             self.executed_steps,
             dict(self.provenance).get("placement", {}).get("file"),
         )
-        traffic = traffic_json(self.program, self.counts, graded, spread)
+        traffic = traffic_json(self.program, self.counts, spread)
         profile = {} if self.profile is None else {"profile": self.profile.as_json()}
         return {"placement": placement, "traffic": traffic, **profile}
 
@@ -253,7 +251,7 @@ def run(
     progress: Callable[[int], None] | None = None,
     provenance: Mapping[str, Any] | None = None,
     partial: Partial | None = None,
-    placement: Placement | None = None,
+    routes: Routes | None = None,
     profile: Profile | None = None,
 ) -> Run:
     """Run samples, in sections that fit into memory.
@@ -273,7 +271,7 @@ def run(
         progress: called with the number of finished samples.
         provenance: JSON values to keep with the run.
         partial: where finished sections are kept, and those that an earlier process finished.
-        placement: which core each neuron lies on: then messages and hops are counted, too.
+        routes: the placed Program: then messages and hops are counted, too.
         profile: what goes into the result as it is, see deploy/profile.py.
 
     Raises:
@@ -299,7 +297,6 @@ def run(
     spent = time.perf_counter() - started
     size = data.samples if record else _section_size(program, encoding, prepared, memory)
     encoding.check()
-    routes = None if placement is None else _routes(program, placement)
     fans, trace = fan_outs(program, routes), None
 
     def section(stimulus: Stimulus, clipped: Array, done: int, spent: float) -> Counts:
@@ -336,12 +333,6 @@ def run(
         routes,
         profile,
     )
-
-
-def _routes(program: Program, placement: Placement) -> Routes:
-    from .routes import routes_of
-
-    return routes_of(program, placement)
 
 
 def _check_labels(program: Program, data: Data) -> None:

@@ -14,17 +14,13 @@ import numpy.typing as npt
 
 from ..formats import WEIGHT_BITS_MAX
 from ..program import Program
-from ..targets import Mesh, Target
-from .assign import Traffic, hops_of, traffic_of
-from .geometry import chip_of, tile_of
-from .incidence import Incidence, core_indices, incidence_of
-from .load import Rates, full_rates, neuron_loads
+from ..routes import TRAFFIC, core_counts, link_loads, message_bytes, routes_of
+from ..targets import Target
+from .incidence import Incidence
+from .load import Rates, full_rates
 from .placement import Placement
 
 Array = npt.NDArray[Any]
-
-BINARY_BYTES, GRADED_BYTES = 4, 12
-"""Of a message between chips. Source: Intel's VPX profiling script for the graded one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,81 +78,40 @@ def metrics(
         DataError: rates that do not fit the Program.
     """
     known = full_rates(program, rates)
-    index = core_indices(placement.core_of, placement.cores)
-    found = incidence_of(program, index, placement.cores.size)
-    traffic = traffic_of(program, found, index, known)
-    mesh, cores = target.mesh, placement.cores
-    a, b = cores[traffic.sender], cores[traffic.receiver]
-    tile_a, tile_b = a // mesh.cores_per_tile, b // mesh.cores_per_tile
-    away = chip_of(mesh, a) != chip_of(mesh, b)
-    loads = core_loads(program, known, index, cores.size)
+    routes = routes_of(program, placement, target)
+    grid, did = routes.grid, core_counts(routes, known)
+    inside = [p.name for p in program.populations]
+    by_source = {name: known[name] @ routes.columns[name] for name in inside}
+    messages = dict(zip(TRAFFIC, sum(by_source.values()), strict=True))
+    other_chip = TRAFFIC.index("messages_other_chip")
+    work = did.syn_ops + did.neurons * program.run_steps(program.steps)
     shares = {name: used / target.core[name].value for name, used in placement.used.items()}
     names = list(shares)
     largest = np.argmax(np.stack([shares[name] for name in names]), axis=0)
-    graded = {p.name for p in program.populations if p.message_scale != 1.0}
-    price = GRADED_BYTES if graded else BINARY_BYTES
-    messages = traffic.messages
     return Metrics(
-        cores=int(cores.size),
-        chips=int(np.unique(chip_of(mesh, cores)).size),
-        tiles=int(np.unique(cores // mesh.cores_per_tile).size),
-        cores_of={name: int(np.unique(of).size) for name, of in index.items()},
+        cores=routes.cores,
+        chips=len(np.unique(grid.chip)),
+        tiles=len(np.unique(grid.tile)),
+        cores_of={name: len(np.unique(of)) for name, of in routes.homes.items()},
         utilisation={
             name: (float(share.mean()), float(share.min()), float(share.max()))
             for name, share in shares.items()
         },
         binding=tuple(names[i] for i in largest),
-        messages=float(messages.sum()),
-        same_core=float(messages[a == b].sum()),
-        same_tile=float(messages[(tile_a == tile_b) & (a != b)].sum()),
-        hops=hops_of(target, traffic, cores),
-        busiest_link=max(float(links.max()) for links in link_loads(mesh, traffic, cores)),
-        other_chip=float(messages[away].sum()),
-        chip_bytes=price * float(messages[away].sum()),
-        busiest_core=float(loads.max()),
-        imbalance=float(loads.max() / loads.mean()),
-        replication=replication(found),
+        messages=float(messages["messages"]),
+        same_core=float(messages["messages_same_core"]),
+        same_tile=float(messages["messages_same_tile"]),
+        hops=float(messages["hops_east_west"] + messages["hops_north_south"]),
+        busiest_link=float(link_loads(routes, known).messages.max(initial=0.0)),
+        other_chip=float(messages["messages_other_chip"]),
+        chip_bytes=float(
+            sum(message_bytes(program, name) * by_source[name][other_chip] for name in inside)
+        ),
+        busiest_core=float(work.max()),
+        imbalance=float(work.max() / work.mean()),
+        replication=replication(routes.incidence),
         memory_overhead=memory_overhead(program, placement, target),
     )
-
-
-def core_loads(
-    program: Program, rates: Mapping[str, Array], index: Mapping[str, Array], cores: int
-) -> Array:
-    """Synaptic operations with non-zero weights, and neuron updates, of each core."""
-    total = np.zeros(cores)
-    for name, load in neuron_loads(program, rates).items():
-        total += np.bincount(index[name], load, cores)
-    return total
-
-
-def link_loads(mesh: Mesh, traffic: Traffic, cores: Array) -> tuple[Array, Array, Array, Array]:
-    """Messages over each link: east, west [y, x], south, north [y, x], from tile (x, y) on.
-
-    A message goes along its row first, then along its column.
-    """
-    x, y = (np.asarray(axis, np.int64) for axis in tile_of(mesh, cores))
-    shape = (int(y.max(initial=0)) + 2, int(x.max(initial=0)) + 2)
-    from_x, from_y = x[traffic.sender], y[traffic.sender]
-    to_x, to_y = x[traffic.receiver], y[traffic.receiver]
-    east, west, south, north = (np.zeros(shape) for _ in range(4))
-    _walk(east, (from_y, from_x), (from_y, to_x), traffic.messages, to_x > from_x)
-    _walk(west, (from_y, to_x + 1), (from_y, from_x + 1), traffic.messages, to_x < from_x)
-    _walk(south, (from_y, to_x), (to_y, to_x), traffic.messages, to_y > from_y)
-    _walk(north, (to_y + 1, to_x), (from_y + 1, to_x), traffic.messages, to_y < from_y)
-    return east.cumsum(1), west.cumsum(1), south.cumsum(0), north.cumsum(0)
-
-
-def _walk(
-    total: Array,
-    first: tuple[Array, Array],
-    last: tuple[Array, Array],
-    messages: Array,
-    chosen: Array,
-) -> None:
-    """Mark where the messages begin and cease to pass; summing up gives the loads."""
-    np.add.at(total, (first[0][chosen], first[1][chosen]), messages[chosen])
-    np.add.at(total, (last[0][chosen], last[1][chosen]), -messages[chosen])
 
 
 def replication(found: Incidence) -> float:

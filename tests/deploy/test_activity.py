@@ -300,7 +300,7 @@ def test_a_run_tells_all_of_it() -> None:
         for spec in program.inputs
     }
     x = shaped if len(shaped) > 1 else next(iter(shaped.values()))
-    facts = run(program, x, placement=placement).as_json()
+    facts = run(program, x, routes=routes_of(program, placement)).as_json()
     json.dumps(facts, allow_nan=False)
     assert facts["placement"]["cores_used"] == len(placement.cores)
     cores = facts["placement"]["cores"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slipway.deploy.placement import Placement, load_placement, naive, place, save_placement
-from slipway.deploy.placement.assign import Traffic, hops_of, traffic_of
+from slipway.deploy.placement.assign import Traffic, hops_of
 from slipway.deploy.placement.geometry import tile_of
-from slipway.deploy.placement.incidence import core_indices, incidence
-from slipway.deploy.placement.metrics import core_loads, link_loads, metrics
+from slipway.deploy.placement.incidence import incidence
+from slipway.deploy.placement.metrics import metrics
 from slipway.deploy.placement.order import sources
 from slipway.deploy.program import Program
+from slipway.deploy.routes import core_counts, grid_of, link_loads, links_between, routes_of
 from slipway.deploy.targets import Target, load_target
 from slipway.errors import CapacityExceeded, DataError
 
@@ -41,11 +41,6 @@ def case(seed: int) -> tuple[Program, Target, Placement, dict[str, Array]]:
             continue
 
 
-def traffic(program: Program, placement: Placement, rates: Mapping[str, Array]) -> Any:
-    index = core_indices(placement.core_of, placement.cores)
-    return traffic_of(program, incidence(program, placement), index, rates)
-
-
 @settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_messages_and_hops(seed: int) -> None:
@@ -57,24 +52,24 @@ def test_messages_and_hops(seed: int) -> None:
     if placement.cores.size == 1:
         assert found.messages == found.same_core
         assert found.hops == 0
-    moved = traffic(program, placement, rates)
-    total = sum(float(links.sum()) for links in link_loads(target.mesh, moved, placement.cores))
+    total = link_loads(routes_of(program, placement, target), rates).messages.sum()
     assert total == pytest.approx(found.hops), "every hop is over one link"
 
 
 @settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_work_of_the_cores_is_that_of_the_network(seed: int) -> None:
-    program, _, placement, rates = case(seed)
-    index = core_indices(placement.core_of, placement.cores)
-    loads = core_loads(program, rates, index, placement.cores.size)
+    program, target, placement, rates = case(seed)
+    work = core_counts(routes_of(program, placement, target), rates).syn_ops
     operations = sum(
         float(np.count_nonzero(matrices(p)[0], axis=0) @ rates[p.source])
         for p in program.projections
     )
-    steps = program.run_steps(program.steps)
-    updates = steps * sum(p.size for p in program.populations)
-    assert loads.sum() == pytest.approx(operations + updates, rel=1e-5)
+    assert work.sum() == pytest.approx(operations)
+    figures = metrics(program, placement, target, rates)
+    updates = program.run_steps(program.steps) * sum(p.size for p in program.populations)
+    mean = figures.busiest_core / figures.imbalance
+    assert mean * placement.cores.size == pytest.approx(operations + updates)
 
 
 @settings(max_examples=30, deadline=None)
@@ -155,12 +150,18 @@ def test_hops_by_hand() -> None:
     assert [axis.tolist() for axis in tile_of(mesh, cores)] == [[0, 3], [1, 0]]
     moved = Traffic(np.array([0]), np.array([1]), np.array([10.0]))
     assert hops_of(target, moved, cores) == 40
-    east, west, south, north = link_loads(mesh, moved, cores)
-    assert east[1, :3].tolist() == [10, 10, 10]
-    assert north[1, 3] == 10
-    assert east.sum() == 30
-    assert north.sum() == 10
-    assert west.sum() == south.sum() == 0
+    links = links_between(grid_of(cores, mesh), *(np.array([n]) for n in (0, 1, 10)))
+    found = [
+        (*start, *end, sent)
+        for *start, end, sent in zip(
+            links.x,
+            links.y,
+            zip(links.to_x, links.to_y, strict=True),
+            links.messages,
+            strict=True,
+        )
+    ]
+    assert found == [(0, 1, 1, 1, 10), (1, 1, 2, 1, 10), (2, 1, 3, 1, 10), (3, 1, 3, 0, 10)]
 
 
 @pytest.mark.parametrize("name", ["loihi1", "loihi2"])

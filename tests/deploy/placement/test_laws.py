@@ -151,16 +151,8 @@ def test_hops_by_hand() -> None:
     moved = Traffic(np.array([0]), np.array([1]), np.array([10.0]))
     assert hops_of(target, moved, cores) == 40
     links = links_between(grid_of(cores, mesh), *(np.array([n]) for n in (0, 1, 10)))
-    found = [
-        (*start, *end, sent)
-        for *start, end, sent in zip(
-            links.x,
-            links.y,
-            zip(links.to_x, links.to_y, strict=True),
-            links.messages,
-            strict=True,
-        )
-    ]
+    ends = (links.x, links.y, links.to_x, links.to_y)
+    found = list(zip(*(a.tolist() for a in ends), links.messages.tolist(), strict=True))
     assert found == [(0, 1, 1, 1, 10), (1, 1, 2, 1, 10), (2, 1, 3, 1, 10), (3, 1, 3, 0, 10)]
 
 

@@ -25,6 +25,7 @@ from .torch_modules import (
     hint,
     is_relu,
     module_handler,
+    own_scale,
     uncalibrated_problem,
 )
 from .torch_outputs import CellOutput, State, connect_outputs, fields_of, output_names
@@ -89,13 +90,14 @@ def build(
         evaluate(root, graph, probe, observe)
         cells = {n: c for n in graph.nodes if (c := cell_of(root, n)) is not None}
         relus = [n for n in graph.nodes if is_relu(root, n.op, n.target)]
+        measured = [n for n in relus if not _has_scale(root, n)]
         seconds = _dt(dt, {path_of(n) or type(c).__name__: c for n, c in cells.items()})
         if cells and relus:
             raise UnsupportedNode(*(_mixed(n) for n in relus))
         scales: dict[str, float] = {}
-        if relus and calibration is not None:
+        if measured and calibration is not None:
             frames = frames_of(calibration, inputs)
-            scales = activation_scales(root, graph, relus, frames, percentile)
+            scales = activation_scales(root, graph, measured, frames, percentile)
         translator = _Translator(root, shapes, scales, seconds)
         translator.run(graph, inputs, spiking)
     net = translator.net
@@ -106,6 +108,11 @@ def build(
         what = f"no node is connected to the output {', '.join(loose)}"
         raise GraphError(what, where=type(model).__name__)
     return Traced(net, seconds, translator.metadata)
+
+
+def _has_scale(root: nn.Module, node: fx.Node) -> bool:
+    called = node.op == "call_module"
+    return called and own_scale(root.get_submodule(str(node.target))) is not None
 
 
 def _mixed(node: fx.Node) -> Problem:

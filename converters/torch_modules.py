@@ -139,7 +139,7 @@ def _nothing(net: Network, call: Call) -> Signal:
 
 def _relu(net: Network, call: Call) -> Signal:
     """``IF`` with v <- v + x and threshold = scale, then spikes times scale: rate ~ ReLU."""
-    scale = call.scales.get(call.node)
+    scale = own_scale(call.module) or call.scales.get(call.node)
     if scale is None:
         net.uncalibrated.append(call.where)
         scale = 1.0  # nothing will come of it, but what follows is looked at
@@ -152,6 +152,12 @@ def _relu(net: Network, call: Call) -> Signal:
     spikes = net.add(call.name, neuron, call.source, shape)
     (name, _), *_ = spikes.terms
     return net.add_activation(name, scale, spikes, shape)
+
+
+def own_scale(module: Any) -> float | None:
+    """What a ReLU was trained with: its `activation_scale`, if it has one."""
+    scale = getattr(module, "activation_scale", None)
+    return float(scale) if isinstance(scale, torch.Tensor) and scale.numel() == 1 else None
 
 
 MODULES: dict[type[nn.Module], Handler] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,12 @@ from .neurons.sigma_delta import SigmaDelta
 from .program import Population, Program, Projection
 from .synapses.conv2d import Conv2d
 from .synapses.sparse import Sparse
+from .weights import levels_of
 
 Array = npt.NDArray[Any]
 
+QUARTERS = 4
+"""Scales an octave that are tried where each costs some of the weights' steps."""
 SMALLEST = -17
 """Exponent of the smallest scale: with it no bit of a mantissa is left."""
 OCTAVES = (*np.arange(0, 2, 1 / 8), *np.arange(2, 20, 1 / 2))
@@ -111,11 +115,55 @@ def scales(task: Task) -> list[Array]:
         base = np.minimum(_by_group(task, base), base.min() * SPREAD_OF_PARTS)
         found = [base * (SAFE * 2.0**-octaves) for octaves in OCTAVES]
     else:
-        filled = max((_filled(task, p).max(initial=0.0) for p in task.incoming), default=0.0)
         shape = _filling(task)
-        octaves = range(EXPONENT_MAX, SMALLEST, -1)
-        found = [shape * (2.0**e / (filled or 1.0)) for e in octaves]
+        found = [shape * factor for factor in _octaves(task)]
     return [_whole_thresholds(population, s) for s in found if _room_below(population, s)]
+
+
+def _octaves(task: Task) -> list[float]:
+    """Scales at which the largest weight fills a mantissa, from the largest exponent down.
+
+    Where sums are kept, weights are whole numbers: once the largest of them is a mantissa of
+    steps of 1, each quarter of an octave below costs some of the steps. Weights that were
+    trained on such a grid lie on it already: its octaves are taken.
+    """
+    kept = QUANTISE[type(task.population.neuron)].keeps_sums
+    layouts = [_layout(task, p) for p in task.incoming]
+    steps = [layout.largest // layout.unit for layout in layouts]
+    levels: list[int] = []
+    if kept:
+        pairs = zip(task.incoming, steps, strict=True)
+        levels = [levels_of(p.synapse.weight, most) for p, most in pairs]
+    on_grid = kept and all(levels)
+    if on_grid:
+        steps = [
+            count << ((most // count).bit_length() - 1)
+            for count, most in zip(levels, steps, strict=True)
+        ]
+    filled, unit, count = 0.0, 1, 1
+    for projection, layout, most in zip(task.incoming, layouts, steps, strict=True):
+        largest = float(_largest(task, projection).max(initial=0.0))
+        if largest > filled * layout.unit * max(most, 1):
+            filled, unit, count = largest / (layout.unit * max(most, 1)), layout.unit, most
+    octaves = range(EXPONENT_MAX, SMALLEST, -1)
+    found = [2.0**e / (filled or 1.0) for e in octaves]
+    if not kept or on_grid:
+        return found
+    whole = 2.0 ** (1 - unit.bit_length()) / (filled or 1.0)
+    found = [scale for scale in found if scale >= whole]
+    return found + [whole * fewer / count for fewer in _fewer(count)]
+
+
+def _fewer(count: int) -> list[int]:
+    """Numbers of steps below that one, each a quarter of an octave below the one before."""
+    found = {floor(count * 2.0 ** (-k / QUARTERS)) for k in range(1, 32 * QUARTERS)}
+    return sorted(found - {0, count}, reverse=True)
+
+
+def _layout(task: Task, projection: Projection) -> WeightFormat:
+    """The format of its weights in one part."""
+    mode = sign_mode_of(projection.synapse.weight)
+    return WeightFormat(task.bits[projection.name], 0, mode)
 
 
 def _apart(task: Task) -> bool:
@@ -231,9 +279,7 @@ def _largest(task: Task, projection: Projection) -> Array:
 
 def _filled(task: Task, projection: Projection) -> Array:
     """The same over the largest mantissa of the projection's format."""
-    mode = sign_mode_of(projection.synapse.weight)
-    top = WeightFormat(task.bits[projection.name], 0, mode).largest
-    return _largest(task, projection) / max(top, 1)
+    return _largest(task, projection) / max(_layout(task, projection).largest, 1)
 
 
 def _signed(projection: Projection, ufunc: Any, reduction: Any) -> Array:

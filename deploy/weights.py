@@ -21,6 +21,8 @@ LOW = ".low"
 """Ends the name of the low part of a projection in two parts."""
 CUT = 3
 """How many octaves of the largest weights may be cut off."""
+FEW = 256
+"""Weights that are looked at before all of them."""
 SLACK = 1 - 1e-9
 """Keeps 254.0000001 from needing one more bit."""
 
@@ -123,6 +125,28 @@ def quantise_weights(
             "bring the weights of the projections into one population closer together",
         )
     return _with_mantissa(projection, mantissa, replace(layout, exponent=exponent))
+
+
+def levels_of(weight: Array, most: int) -> int:
+    """The least number of steps, up to `most`, on whose multiples all weights lie, else 0.
+
+    A step is the largest weight over this number; a weight may be off by 1e-4 of a step, which
+    float32 is exact to.
+    """
+    values = np.abs(weight).ravel()
+    largest = float(np.max(values, initial=0.0))
+    if largest == 0:
+        return 0
+    values = values / largest
+    few = values[:FEW]
+    for count in range(1, most + 1):
+        if _whole(few * count) and _whole(values * count):
+            return count
+    return 0
+
+
+def _whole(values: Array) -> bool:
+    return bool(np.all(np.abs(values - np.rint(values)) < 1e-4))
 
 
 def _error(scaled: Array, layout: WeightFormat, exponent: int, importance: Array) -> float:

@@ -1,0 +1,1 @@
+"""Quantisation-aware training: networks that compute what the compiled Program computes."""

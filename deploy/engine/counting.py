@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba.extending import register_jitable
 
 from .compiled import kernel
 from .layout import Order
@@ -22,6 +23,9 @@ ROWS = 8
 TILE = 64
 """Words whose sums, and what they are added to, stay in the first cache; at most 128, for
 which `weighted_sum` holds."""
+FEWEST_ALIKE = 4
+"""Words with the same weights, in the mean, that are worth being summed up before they are
+weighted."""
 DIGIT_BITS = 15
 """Weights are cut into digits of so many bits: 16-bit numbers from 0."""
 
@@ -32,13 +36,20 @@ class Weights(NamedTuple):
     Attributes:
         digits: int16 (r, n rounded up to 64), channels last.
         places: int64 (r, k), 2**(15 j) where row r holds digit j of column k; else 0.
+        runs: int64 (k, 4), words of 64 elements that have the same digits, as the pixels of a
+            channel have: the first element of the first such word; number of the first word of
+            the run, words from one to the next, how many. Equal ones lie together; none where
+            too few are equal.
     """
 
     digits: Array
     places: Array
+    runs: Array
 
 
-UNWEIGHTED = Weights(np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int64))
+UNWEIGHTED = Weights(
+    np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int64), np.zeros((0, 4), np.int64)
+)
 """No weights: messages are counted element by element."""
 
 
@@ -57,10 +68,29 @@ def weights_of(fan: Array, order: Order) -> Weights:
             digits.append(np.pad(digit[:, column], (0, spare)))
             places.append((which == column) * (np.int64(1) << shift))
         rest, shift = rest >> DIGIT_BITS, shift + DIGIT_BITS
-    return Weights(
-        np.array(digits, np.int16).reshape(-1, columns.shape[1] + spare),
-        np.array(places, np.int64).reshape(-1, len(columns)),
-    )
+    table = np.array(digits, np.int16).reshape(-1, columns.shape[1] + spare)
+    return Weights(table, np.array(places, np.int64).reshape(-1, len(columns)), _runs(table))
+
+
+def _runs(digits: Array) -> Array:
+    """See `Weights`."""
+    words = digits.reshape(len(digits), -1, 64).swapaxes(0, 1)
+    alike: dict[bytes, list[int]] = {}
+    for number, word in enumerate(words):
+        alike.setdefault(word.tobytes(), []).append(number)
+    if len(alike) * FEWEST_ALIKE > len(words):
+        return UNWEIGHTED.runs
+    runs = []
+    for numbers in alike.values():
+        first = 0
+        while first < len(numbers):
+            step = numbers[first + 1] - numbers[first] if first + 1 < len(numbers) else 1
+            last = first
+            while last + 1 < len(numbers) and numbers[last + 1] - numbers[last] == step:
+                last += 1
+            runs.append((64 * numbers[0], numbers[first], step, last - first + 1))
+            first = last + 1
+    return np.array(runs, np.int64).reshape(-1, 4)
 
 
 class Elements:
@@ -155,26 +185,66 @@ def _tally(
     held[0] = passes
 
 
-def tally_steps(bits: Array, first: int, last: int, digits: Array, totals: Array) -> None:
+def tally_steps(bits: Array, first: int, last: int, weights: Weights, totals: Array) -> None:
     """Count the messages of each row from first to last - 1, of all samples together.
+
+    Words whose elements weigh the same are summed up before they are weighted.
 
     Args:
         bits: as for `tally`.
         first: the first row.
         last: the last one and 1.
-        digits: as for `tally`.
+        weights: of the messages.
         totals: int64 (last - first, r), to which the messages times the digits are added.
     """
-    _tally_steps(bits, first, last, digits, np.empty(64 * TILE, np.uint8), totals)
+    sums = np.zeros(64 * TILE, np.uint8)
+    if len(weights.runs):
+        _tally_runs(bits, first, last, weights.digits, weights.runs, sums, totals)
+    else:
+        _tally_rows(bits, first, last, weights.digits, sums, totals)
 
 
 @kernel
-def _tally_steps(bits: Any, first: int, last: int, digits: Any, sums: Any, totals: Any) -> None:
-    """See `tally_steps`."""
+def _tally_runs(
+    bits: Any, first: int, last: int, digits: Any, runs: Any, sums: Any, totals: Any
+) -> None:
+    """See `tally_steps`; begins and ends with sums of 0."""
     samples, rows, words = bits.shape
     for row in range(first, last):
-        for begin in range(0, words, TILE):
-            size = (min(begin + TILE, words) - begin) * 64
+        total, held = totals[row - first], 0
+        for k in range(len(runs)):
+            column, start, stride, count = runs[k]
+            for b in range(samples):
+                done = 0
+                while done < count:
+                    together = min(count - done, MOST_ROWS - held)
+                    word = (b * rows + row) * words + start + done * stride
+                    sum_bits(bits, word, stride, together, sums, 0)
+                    done, held = done + together, held + together
+                    if held == MOST_ROWS:
+                        _weigh(digits, column, sums, total)
+                        held = 0
+            if held and (k + 1 == len(runs) or runs[k + 1, 0] != column):
+                _weigh(digits, column, sums, total)
+                held = 0
+
+
+@register_jitable
+def _weigh(digits: Any, column: int, sums: Any, total: Any) -> None:
+    """Add 64 sums times the digits from `column` on to the total; they are 0 then."""
+    for r in range(digits.shape[0]):
+        total[r] += weighted_sum(digits, r, column, sums, 64)
+    for i in range(64):
+        sums[i] = 0
+
+
+@kernel
+def _tally_rows(bits: Any, first: int, last: int, digits: Any, sums: Any, totals: Any) -> None:
+    """See `tally_steps`."""
+    samples, rows, words = bits.shape
+    for begin in range(0, words, TILE):  # whose digits stay in the first cache
+        size = (min(begin + TILE, words) - begin) * 64
+        for row in range(first, last):
             for low in range(0, samples, MOST_ROWS):
                 together = min(MOST_ROWS, samples - low)
                 sums[:size] = 0

@@ -117,7 +117,7 @@ class Result:
         tally(bits, first, last, digits, totals, elements, places, messages)
         if name in self.fans:
             steps = self.own.by_step[name][done : done + last - first]
-            tally_steps(bits, first, last, digits, steps)
+            tally_steps(bits, first, last, self.fans[name], steps)
 
     def keep(self, batch: Batch, start: int) -> None:
         """What outputs read of a batch that has come to its end, and how it was summed."""

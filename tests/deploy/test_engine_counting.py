@@ -54,9 +54,27 @@ def test_tallies_are_what_the_bits_sum_up_to(
     np.testing.assert_array_equal(elements.total()[:size], expected.sum(axis=0))
     of_steps = np.zeros((rows - 1, len(weights.digits)), np.int64)
     for _ in range(2):
-        tally_steps(bits.view(np.uint64), 1, rows, weights.digits, of_steps)
+        tally_steps(bits.view(np.uint64), 1, rows, weights, of_steps)
     of_step = sent[:, 1:].sum(axis=0)
     np.testing.assert_array_equal(of_steps @ weights.places, 2 * of_step @ fan)
+
+
+@pytest.mark.parametrize("samples", [1, 40])
+def test_words_that_weigh_the_same_are_summed_up_first(samples: int) -> None:
+    """12 x 12 pixels, 128 channels: a fan of each channel, and another one at the border."""
+    rng = np.random.default_rng(samples)
+    inside = np.zeros((12, 12), int)
+    inside[1:-1, 1:-1] = 1
+    fan = rng.integers(1, 2**31, (2, 128, 2))[inside]  # (12, 12, 128, 2), channels last
+    weights = weights_of(fan.reshape(-1, 2), order_of((12 * 12 * 128,)))
+    assert weights.runs[0].tolist() == [0, 0, 2, 13]  # a line of the border and a pixel more
+    assert len(weights.runs) < 80
+    sent = rng.random((samples, 3, 12 * 12 * 128)) < [[0.1], [0.9], [1.0]]
+    bits = np.packbits(sent, axis=-1, bitorder="little").view(np.uint64)
+    totals = np.zeros((3, len(weights.digits)), np.int64)
+    tally_steps(bits, 0, 3, weights, totals)
+    of_step = sent.sum(axis=0)
+    np.testing.assert_array_equal(totals @ weights.places, of_step @ fan.reshape(-1, 2))
 
 
 def test_equal_columns_are_summed_once_and_zeros_never() -> None:

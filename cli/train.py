@@ -227,7 +227,7 @@ def _show_runs(console: Console, result: dict[str, Any], folder: Path | None) ->
     many = len(result["runs"]) > 1
     rows = [
         (kind, *(_share(result[kind][name], many) for name in ("war", "uar", "f1")))
-        for kind in ("student", "baseline", "gain")
+        for kind in ("float", "rounded", "student", "baseline", "gain")
         if kind in result
     ]
     if result["teacher"] is not None:

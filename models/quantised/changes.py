@@ -186,7 +186,7 @@ class Changes:
         bias = self._bias(stage)
         if bias is None:
             return total
-        whole = _Whole.apply(bias, integers.bias_ratio)  # type: ignore[no-untyped-call]
+        whole: Tensor = _Whole.apply(bias, integers.bias_ratio)  # type: ignore[no-untyped-call]
         return total + whole.to(total.dtype).reshape(-1, *(1,) * (total.ndim - 2))
 
     @torch.no_grad()

@@ -136,6 +136,19 @@ def _use(metrics: Mapping[str, Any]) -> list[str]:
     return _bullets(told)
 
 
+def _quantised(metrics: Mapping[str, Any]) -> list[str]:
+    """What the integers cost, and what fine-tuning in them gave back."""
+    chosen = metrics.get("quantise")
+    if chosen is None:
+        return []
+    before, rounded = (f"{chosen[name]['war']:.4f}" for name in ("float", "rounded"))
+    return [
+        f"in integers, weights of {chosen['weight_bits']} bits, --code {chosen['code']}; "
+        f"fine-tuned so for {chosen['epochs']} epochs. In floating point before: WAR {before}; "
+        f"rounded to nearest, before fine-tuning: WAR {rounded}"
+    ]
+
+
 def _figures(metrics: Mapping[str, Any], compared: list[str]) -> list[str]:
     best = metrics["best_epoch"] or metrics["epochs"]
     return [
@@ -144,7 +157,7 @@ def _figures(metrics: Mapping[str, Any], compared: list[str]) -> list[str]:
         f"{metrics['ended']}; weights of epoch {best}.",
         "",
         *_bullets(f"{name}: {text}" for name, text in DEFINITIONS.items()),
-        *_bullets(compared),
+        *_bullets([*_quantised(metrics), *compared]),
     ]
 
 

@@ -131,17 +131,27 @@ def _seen(student: Network, samples: Samples, rows: NDArray[Any]) -> NDArray[Any
     return np.ascontiguousarray(np.concatenate(blocks))
 
 
+def calibration(student: Network, samples: Samples) -> NDArray[Any]:
+    """What calibrate.npz will hold as x, of the training items."""
+    order = np.random.default_rng(0).permutation(len(samples))
+    return _seen(student, samples, order[:CALIBRATION_SAMPLES])
+
+
 def write_builder(folder: Path, recipe: Recipe, options: Mapping[str, Any]) -> None:
     """student.py, which builds the network: what `slipway export --model` asks for."""
     given = "".join(f", {name}={value!r}" for name, value in options.items())
+    made, more = f"networks.build({recipe.network.name!r}{given})", ""
+    if recipe.quantise is not None:
+        made = f"deployable({made})"
+        more = "from slipway.models.quantised.deployable import deployable\n"
     text = f'''"""The network of {recipe.name}, for `slipway export --model student:build`."""
 
 from slipway.models import networks
-
+{more}
 
 def build():
     """Make it with fresh weights; those that were trained are in student.pt."""
-    return networks.build({recipe.network.name!r}{given})
+    return {made}
 '''
     write_text(folder / "student.py", text)
 

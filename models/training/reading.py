@@ -18,6 +18,7 @@ from .recipe import (
     Input,
     Network,
     Optimiser,
+    Quantise,
     Recipe,
     Schedule,
     Teacher,
@@ -43,6 +44,7 @@ _TABLES: dict[str, type] = {
     "schedule": Schedule,
     "augmentation": Augmentation,
     "training": Training,
+    "quantise": Quantise,
 }
 
 
@@ -168,6 +170,8 @@ def _agree(recipe: Recipe, sees: str) -> list[Problem]:
     if recipe.baseline and method.name == "none":
         told = "a baseline without teacher is what method none is"
         problems.append(Problem(told, f"{file}, baseline", "leave it out"))
+    if recipe.quantise is not None:
+        problems += _quantisable(recipe.quantise, recipe, sees)
     if recipe.data.crop and len(recipe.data.crop) != 4:
         told = f"crop has {len(recipe.data.crop)} numbers"
         problems.append(Problem(told, f"{file}, data.crop", "left, top, width, height"))
@@ -180,6 +184,19 @@ def _agree(recipe: Recipe, sees: str) -> list[Problem]:
         for key in ("std", "event_std")
         if not _above(getattr(recipe.input, key))
     ]
+    return problems
+
+
+def _quantisable(chosen: Quantise, recipe: Recipe, sees: str) -> list[Problem]:
+    """What keeps a recipe from being fine-tuned in integers."""
+    file, problems = Path(recipe.file).name, []
+    if sees != "picture":
+        told = f"{recipe.network.name} sees {sees}; quantised are ReLU networks on pictures"
+        remedy = "leave [quantise] out: `slipway compile` rounds a spiking network's weights"
+        problems.append(Problem(told, f"{file}, [quantise]", remedy))
+    if chosen.start and recipe.baseline:
+        told = "a start from other weights has no baseline to go with it"
+        problems.append(Problem(told, f"{file}, quantise.start", "baseline = false"))
     return problems
 
 

@@ -195,6 +195,26 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantise:
+    """Table [quantise]: after the training, fine-tuning in the integers of the target.
+
+    Attributes:
+        code: "sigma-delta": the forward pass is that of `slipway compile --code sigma-delta`.
+        weight_bits: as in `slipway compile --weight-bits`.
+        start: weights, or the folder of a training, to begin with in place of this recipe's own
+            training; counts from where slipway is started.
+        epochs, learning_rate: of the fine-tuning, which has no warm-up; the rest is the
+            recipe's.
+    """
+
+    code: Literal["sigma-delta"] = "sigma-delta"
+    weight_bits: int = limited(8, 2, 8)
+    start: str = ""
+    epochs: int = limited(4, 1)
+    learning_rate: float = limited(2e-4, 1e-12, 1e3)
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """Table [network]: one of models/networks.py, and options of its builder."""
 
@@ -230,6 +250,7 @@ class Recipe:
     schedule: Schedule = Schedule()
     augmentation: Augmentation = Augmentation()
     training: Training = Training()
+    quantise: Quantise | None = None
     seeds: tuple[int, ...] = (0,)
     baseline: bool = False
     deviations: tuple[str, ...] = ()
@@ -238,8 +259,21 @@ class Recipe:
         """The same student with every term that needs the teacher left out."""
         return replace(self, method=self.method.without_teacher(), teacher=None, baseline=False)
 
+    def fine_tuning(self) -> Recipe:
+        """The recipe as its last stage sees it: itself, where nothing is quantised."""
+        if self.quantise is None:
+            return self
+        return replace(
+            self,
+            optimiser=replace(self.optimiser, learning_rate=self.quantise.learning_rate),
+            schedule=replace(self.schedule, warm_up=0.0),
+            training=replace(self.training, epochs=self.quantise.epochs),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """What decides the result, as plain values: to write down and to compare."""
         tables = {k: v for k, v in asdict(self).items() if k not in ("file", "seeds")}
+        if self.quantise is None:
+            del tables["quantise"]  # as in what was written before there was such a table
         tables["method"] = {"name": self.method.name, **asdict(self.method)}
         return tables

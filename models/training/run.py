@@ -84,7 +84,8 @@ def train_recipe(
         _begin(out, resume)
     fabric = make_fabric(recipe, device, devices)
     deadline = None if max_seconds is None else start + max_seconds
-    count = len(recipe.seeds) * (1 + recipe.baseline) + (taught is not None)
+    stages = 2 if recipe.quantise is not None and not recipe.quantise.start else 1
+    count = len(recipe.seeds) * (1 + recipe.baseline) * stages + (taught is not None)
     setting = Setting(fabric, out, resume, deadline, Meter(report, count))
     sees = {SEES[each.network.name] for each in (recipe, taught) if each is not None}
     if recipe.method.name == "ckd":
@@ -197,7 +198,7 @@ def _begin(out: Path, resume: bool) -> None:
     held = [
         path.relative_to(out)
         for name in ("checkpoint.pt", "metrics.json")
-        for path in (*out.glob(name), *out.glob(f"*/{name}"))
+        for path in (*out.glob(name), *out.glob(f"*/{name}"), *out.glob(f"*/*/{name}"))
     ]
     if held and not resume:
         raise FileError(
@@ -239,18 +240,42 @@ def _teach(
     return teaching, figures
 
 
+def _train(
+    setting: Setting,
+    recipe: Recipe,
+    seed: int,
+    loaded: Loaded,
+    teaching: Teaching | None,
+    folder: Path,
+    stage: str,
+) -> dict[str, Any]:
+    """A student's training: with [quantise] in floating point first, in integers then."""
+    if recipe.quantise is None:
+        return train_stage(setting, recipe, seed, loaded, teaching, folder, stage)
+    start = Path(recipe.quantise.start)
+    if not recipe.quantise.start:
+        start, plain = folder / "float", replace(recipe, quantise=None)
+        found = train_stage(setting, plain, seed, loaded, teaching, start, "float")
+        if found["ended"] == "time":
+            return found
+    tuned = recipe.fine_tuning()
+    return train_stage(setting, tuned, seed, loaded, teaching, folder, stage, start)
+
+
 def _runs_of_seed(
     setting: Setting, recipe: Recipe, seed: int, loaded: Loaded, teaching: Teaching | None
 ) -> dict[str, Any]:
     """Student and baseline of one seed: their figures."""
     folder = setting.out if len(recipe.seeds) == 1 else setting.out / f"seed-{seed}"
-    student = train_stage(setting, recipe, seed, loaded, teaching, folder, "student")
+    student = _train(setting, recipe, seed, loaded, teaching, folder, "student")
     run: dict[str, Any] = {"seed": seed, "folder": str(folder)}
     run["student"] = {name: student[name] for name in (*COMPARED, "loss", "items")}
     run["metrics"] = student
+    if "quantise" in student:
+        run |= {name: student["quantise"][name] for name in ("float", "rounded")}
     run["ended"] = student["ended"]
     if recipe.baseline and student["ended"] != "time":
-        alone = train_stage(
+        alone = _train(
             setting,
             recipe.without_teacher(),
             seed,
@@ -289,7 +314,7 @@ def _summary(
         "ended": ended,
         "teacher": teacher,
     }
-    for kind in ("student", "baseline", "gain"):
+    for kind in ("float", "rounded", "student", "baseline", "gain"):
         there = [run[kind] for run in runs if kind in run]
         if there:
             result[kind] = {name: spread([each[name] for each in there]) for name in COMPARED}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from .outcome import (
     write_samples,
     write_weights,
 )
+from .quantising import Quantised, before_and_after, load_start, quantised
 from .reading import builder_options
 from .recipe import Recipe
 from .teaching import Teaching
@@ -67,8 +69,12 @@ def train_stage(
     teaching: Teaching | None,
     folder: Path,
     stage: str,
+    start: Path | None = None,
 ) -> dict[str, Any]:
-    """One training, unless it is done: its figures, which are also in metrics.json."""
+    """One training, unless it is done: its figures, which are also in metrics.json.
+
+    With `start`, weights in floating point, it is the fine-tuning of [quantise].
+    """
     done = _done(folder, recipe, seed, loaded) if setting.resume else None
     if done is not None:
         setting.report.done += 1
@@ -84,6 +90,11 @@ def train_stage(
             where=f"{recipe.name}, training.patience",
             remedy="data.validation = 0.1 takes one from train; or patience = 0",
         )
+    begun: tuple[Network, Quantised] | None = None
+    if start is not None:
+        start = load_start(student, start, seed)
+        begun = student, quantised(student, recipe, loaded)
+        student = copy.deepcopy(begun[1])
     splits = {name: _placed(samples, fabric) for name, samples in loaded.splits.items()}
     report = setting.report
 
@@ -104,6 +115,11 @@ def train_stage(
     )
     fitted = fit(job, fabric)
     student.network.load_state_dict(fitted.weights)
+    weights = fitted.weights
+    if isinstance(student, Quantised):
+        student.changes.snap()
+        state = student.network.state_dict()
+        weights = {name: each.detach().cpu() for name, each in state.items()}
     test, _ = evaluate(student, splits["test"], fabric)
     held = splits.get("validation")
     validation = evaluate(student, held, fabric)[0] if held is not None else None
@@ -116,8 +132,11 @@ def train_stage(
         "devices": fabric.world_size,
     }
     metrics = figures(recipe, seed, stage, loaded, fitted, test, validation, settings)
+    if begun is not None and start is not None and recipe.quantise is not None:
+        items = splits["test"]
+        metrics["quantise"] = before_and_after(recipe.quantise, start, *begun, items, fabric)
     if fabric.global_rank == 0:
-        write_weights(folder, fitted.weights)
+        write_weights(folder, weights)
         if stage == "student":
             metrics["samples"] = write_samples(folder, student.cpu(), loaded)
             write_builder(folder, recipe, options)

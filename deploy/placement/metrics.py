@@ -82,7 +82,7 @@ def metrics(
     grid, did = routes.grid, core_counts(routes, known)
     inside = [p.name for p in program.populations]
     by_source = {name: known[name] @ routes.columns[name] for name in inside}
-    messages = dict(zip(TRAFFIC, sum(by_source.values()), strict=True))
+    messages = dict(zip(TRAFFIC, np.sum(list(by_source.values()), axis=0), strict=True))
     other_chip = TRAFFIC.index("messages_other_chip")
     work = did.syn_ops + did.neurons * program.run_steps(program.steps)
     shares = {name: used / target.core[name].value for name, used in placement.used.items()}

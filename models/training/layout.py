@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-_SAFE_CHANNELS = 8
+_SAFE_CHANNELS = 16
 
 
 def channels_last(module: nn.Module) -> bool:
     """Put the weights of convolutions into channels-last order, where that is safe.
 
     torch 2.13 on CPUs writes beyond its memory in the gradient of a 1x1 convolution with
-    stride and fewer than 8 input channels in this order. Networks that have one stay as they
+    stride and fewer than 16 input channels in this order. Networks that have one stay as they
     are.
 
     Returns:

@@ -103,9 +103,9 @@ def test_still_pictures_are_of_the_recordings_class() -> None:
 
 
 def test_channels_last_only_where_torch_can() -> None:
-    narrow = torch.nn.Sequential(torch.nn.Conv2d(4, 8, 1, stride=2))
+    narrow = torch.nn.Sequential(torch.nn.Conv2d(8, 16, 1, stride=2))
     assert not channels_last(narrow)
-    first = torch.nn.Conv2d(3, 8, 3)
-    wide = torch.nn.Sequential(first, torch.nn.Conv2d(8, 16, 1, stride=2))
+    first = torch.nn.Conv2d(3, 16, 3)
+    wide = torch.nn.Sequential(first, torch.nn.Conv2d(16, 32, 1, stride=2))
     assert channels_last(wide)
     assert first.weight.is_contiguous(memory_format=torch.channels_last)

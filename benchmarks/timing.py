@@ -15,7 +15,7 @@ BUDGET = 60.0
 _LEAST_SECONDS = 0.05
 _PAUSE_SECONDS = 0.03
 
-_PAIRS = 15
+_PAIRS = 31
 _PAIR_SECONDS = 0.1
 
 Contender = Callable[[], "float | None"]

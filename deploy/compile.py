@@ -14,6 +14,7 @@ from .check import check_graph
 from .codes import Code
 from .data import Samples
 from .lower import lower
+from .pools import with_pools
 from .program import Precision, Program
 from .targets import load_target
 
@@ -104,7 +105,8 @@ def compile_graph(
     ]
     if clipped:
         raise CapacityExceeded(*clipped)
-    return replace(fixed, provenance=facts, report=report)
+    made = replace(fixed, provenance=facts, report=report)
+    return with_pools(made) if code == "sigma-delta" else made
 
 
 def _time(metadata: Mapping[str, Any], steps: int | None) -> tuple[float, int]:

@@ -33,13 +33,16 @@ from slipway.deploy.run import run
 from slipway.deploy.synapses.conv2d import Conv2d
 from slipway.deploy.verify import verify
 from slipway.files import write_text
-from slipway.models.counting import layers_of
 from slipway.models.events.camera import grey_of, light_of
 from slipway.models.events.motion import Window, film
+
+from .student_table import fill
 
 Array = npt.NDArray[Any]
 
 RESULTS = Path(__file__).parent / "frames.json"
+DOCS = Path(__file__).parent.parent / "docs" / "students.md"
+BEGIN, END = "<!-- frames: begin -->", "<!-- frames: end -->"
 FRAMES, FACES = 24, 16
 MARGIN = 4.0
 """Pixels of a picture on each side that the camera does not see at rest: room for motion."""
@@ -185,6 +188,8 @@ def measure(program: Program, films: Array, macs: int) -> dict[str, Any]:
 
 def main(folder: Path, frames: int = FRAMES, faces: int = FACES) -> dict[str, Any]:
     """All motions, with and without noise; the result as JSON values."""
+    from slipway.models.counting import layers_of  # brings torch and norse
+
     with np.load(folder / "calibrate.npz") as held:
         calibration = held["x"]
     with np.load(folder / "test.npz") as held:
@@ -263,6 +268,35 @@ def show(result: Mapping[str, Any]) -> None:
     )
 
 
+def markdown(result: Mapping[str, Any]) -> str:
+    """The table for docs/students.md."""
+    heads = (
+        "film, simulated",
+        "noise",
+        "synops of the first frame",
+        "of a later one",
+        "the dense network's MACs / synops, whole film",
+        "later frames",
+        "largest difference in grid steps",
+    )
+    lines = [heads, ("---", *("---:" for _ in heads[1:]))]
+    for row in result["rows"]:
+        found, counted = row["difference_in_grid_steps"], row["synops"]
+        later = row["times_fewer_later"]
+        lines.append(
+            (
+                row["motion"],
+                f"{row['noise']:g}",
+                f"{counted['first']:,.0f}",
+                f"{counted['later']:,.0f}",
+                f"{row['times_fewer']:.2f}",
+                "-" if later is None else f"{later:.2f}",
+                str(max(found["activations"], found["outputs"])),
+            )
+        )
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -276,4 +310,6 @@ if __name__ == "__main__":
     given = parser.parse_args()
     outcome = main(given.folder, given.frames, given.faces)
     write_text(given.output, json.dumps(outcome, indent=2) + "\n")
+    if given.output == RESULTS:
+        fill(DOCS, BEGIN, END, markdown(outcome))
     show(outcome)

@@ -44,7 +44,7 @@ def row_of(folder: Path, stem: str, title: str, how: str, command: str, paramete
         "student": title,
         "data": trained.get("data", trained.get("dataset", "digits")),
         "simulated": bool(trained.get("simulated", False)),
-        "float_accuracy": trained.get("war", trained.get("accuracy")),
+        "float_accuracy": _float_accuracy(trained),
         "float_items": trained.get("items", trained.get("samples_test")),
         "fixed_accuracy": run["accuracy"],
         "fixed_items": run["samples"],
@@ -57,6 +57,7 @@ def row_of(folder: Path, stem: str, title: str, how: str, command: str, paramete
             "compared": verified["compared"],
             "mismatches": verified["mismatches"],
         },
+        "fine_tuned_in_integers": "quantise" in trained,
         "parameters": parameters,
         "neurons": report["totals"]["neurons"],
         "steps": run["steps"],
@@ -83,21 +84,26 @@ def row_of(folder: Path, stem: str, title: str, how: str, command: str, paramete
     }
 
 
+def _float_accuracy(trained: Mapping[str, Any]) -> float:
+    """In floating point; of a student that was fine-tuned in integers, before that."""
+    before = trained.get("quantise", {}).get("float", trained)
+    return float(before["war"] if "war" in before else before["accuracy"])
+
+
 def save(key: str, row: Row) -> None:
     """Put a row into students.json, and the table into the README."""
     results = _read(RESULTS) if RESULTS.exists() else {"format": 1, "rows": {}}
     results["rows"][key] = row
     write_text(RESULTS, json.dumps(results, indent=2) + "\n")
-    text = README.read_text(encoding="utf-8")
-    if BEGIN in text:
-        write_text(README, with_table(text, results["rows"]))
+    fill(README, BEGIN, END, markdown(results["rows"]))
 
 
-def with_table(text: str, rows: Mapping[str, Row]) -> str:
-    """A text with the table between its markers."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{markdown(rows)}{END}{after}"
+def fill(page: Path, begin: str, end: str, table: str) -> None:
+    """Write a table between two markers of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    if after:
+        write_text(page, f"{before}{begin}\n\n{table}\n{end}{after}")
 
 
 HEADS = (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from slipway.converters.checkpoint import fill_model
 from slipway.errors import SlipwayError
-from slipway.models import networks, shipped
+from slipway.models import shipped
 from slipway.models.training.card import write_card
 
 
@@ -27,7 +27,7 @@ def main(training: Path) -> int:
     if size > shipped.LARGEST:
         print(f"ship: {weights} has {size:,} bytes, at most {shipped.LARGEST:,} are shipped")
         return 1
-    fill_model(networks.build(metrics["network"], **shipped.options_of(metrics)), weights)
+    fill_model(shipped.built(metrics), weights)
     home = shipped.FOLDER / metrics["recipe"]
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)

@@ -51,10 +51,19 @@ def build(name: str) -> nn.Module:
         UsageError: there is none of that name.
         MissingDependency: torch or norse is not installed.
     """
-    known = facts(name)
+    return built(facts(name))
+
+
+def built(metrics: dict[str, Any]) -> nn.Module:
+    """The network that a metrics.json is about, with fresh weights; see `build`."""
     from . import networks
 
-    return networks.build(known["network"], **options_of(known))
+    network = networks.build(metrics["network"], **options_of(metrics))
+    if not metrics["settings"].get("quantise"):
+        return network
+    from .quantised.deployable import deployable
+
+    return deployable(network)
 
 
 def options_of(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -116,8 +116,8 @@ def _licence(metrics: Mapping[str, Any]) -> list[str]:
         [
             f"Data: {_origin(metrics).terms}.",
             "Weights: Apache-2.0, as slipway, as far as its authors can grant it. Whether the "
-            "terms of training data reach the weights learned from them is not settled: look at "
-            "both before any use that is not research.",
+            "terms of training data reach the weights learned from them is not settled: look "
+            "at both before any use that is not research.",
         ]
     )
 

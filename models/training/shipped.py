@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ...errors import FileError, Problem
 from ...files import make_folder, write_text
 from .. import shipped
+from ..quantised.changes import Changes
+from ..quantised.grid import values_of
 from . import draws
 from .checkpoint import weights_of
-from .data import load
-from .learners import SEES
+from .data import Loaded, load
+from .learners import SEES, Network
 from .loop import evaluate
-from .outcome import write_builder, write_metrics, write_samples, write_weights
+from .outcome import calibration, write_builder, write_metrics, write_samples, write_weights
+from .quantising import Quantised
 from .reading import load as load_recipe
+from .recipe import Quantise, Recipe
 from .run import COMPARED, make_fabric, spread
-from .stage import Progress, fill, make_network
+from .stage import Progress, fill
 
 
 def unpack(
@@ -48,9 +55,10 @@ def unpack(
         FileError: data are missing, or the folder holds a training.
     """
     begun = time.monotonic()
-    known, origin = shipped.facts(name), shipped.folder(name)
+    known, origin, out = shipped.facts(name), shipped.folder(name), Path(out_dir)
     recipe = load_recipe(name, changes)
-    out = Path(out_dir)
+    quantise = known["settings"].get("quantise")
+    recipe = replace(recipe, quantise=Quantise(**quantise) if quantise else None)
     if (out / "metrics.json").exists() or (out / "checkpoint.pt").exists():
         told = "the folder holds a training"
         raise FileError(Problem(told, str(out), "name another folder"))
@@ -61,14 +69,14 @@ def unpack(
             progress(fraction, text)
 
     fabric = make_fabric(recipe, "cpu", 1)
-    sees = frozenset({SEES[recipe.network.name]})
+    sees = SEES[recipe.network.name]
     with draws.repeatable(recipe.training.threads, strict=True):
-        loaded = load(recipe.data, sees, data_dir, report, recipe.training.workers)
-        student, options = make_network(recipe, loaded, known["seed"])
+        loaded = load(recipe.data, frozenset({sees}), data_dir, report, recipe.training.workers)
+        student = Network(shipped.built(known), sees, recipe.input, recipe.data.steps)
         weights = weights_of(origin)
         fill(student, weights, origin)
         report(0.8, "evaluating")
-        found, _ = evaluate(student, loaded.splits["test"], fabric)
+        found, _ = evaluate(_answering(student, recipe, loaded), loaded.splits["test"], fabric)
         score = found.as_json(loaded.classes)
         metrics = {
             **known,
@@ -78,7 +86,7 @@ def unpack(
             "samples": write_samples(out, student, loaded),
         }
         write_weights(out, weights)
-        write_builder(out, recipe, options)
+        write_builder(out, recipe, shipped.options_of(known))
         write_text(out / "model-card.md", (origin / "model-card.md").read_text("utf-8"))
         metrics = write_metrics(out, metrics)
     figures = {key: metrics[key] for key in (*COMPARED, "loss", "items")}
@@ -102,3 +110,13 @@ def unpack(
             }
         ],
     }
+
+
+def _answering(student: Network, recipe: Recipe, loaded: Loaded) -> Network:
+    """The student as its training scored it: in integers, where it was fine-tuned in them."""
+    if recipe.quantise is None:
+        return student
+    seen = calibration(student, loaded.splits["train"])
+    shape = tuple(torch.as_tensor(seen).shape[1:])
+    bits = recipe.quantise.weight_bits
+    return Quantised(Changes(student.network, values_of(seen), shape, bits), student)

@@ -40,7 +40,7 @@ def effect(full: list[float], without: list[float]) -> dict[str, Any]:
 
 
 def effects(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Of each variant of a method: WAR's mean and deviation, and what its term brings."""
+    """Of each variant: WAR's mean and deviation, and what its term brings."""
     wars = {(run["variant"], run["seed"]): float(run["war"]) for run in record["runs"]}
     rows: dict[str, dict[str, Any]] = {}
     for variant in record["variants"]:
@@ -54,11 +54,11 @@ def effects(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """A method's results in Markdown, under a heading that says SIMULATED."""
+    """An ablation's results in Markdown, under a heading that says SIMULATED."""
     data, items = record["data"], record["data"]["items"]
     seeds = ", ".join(map(str, record["seeds"]))
     lines = [
-        f"## {record['method'].upper()}, SIMULATED: {data['name']}",
+        f"## {record['title']}, SIMULATED: {data['name']}",
         "",
         f"{items['train']} training and {items['test']} test items; {data['classes']} classes, "
         f"the largest with {100 * data['largest_class']:.1f} % of the test items; WAR of the "
@@ -69,13 +69,14 @@ def table(record: Mapping[str, Any]) -> str:
     ]
     for variant, row in effects(record).items():
         war = f"{100 * row['war']['mean']:.1f} ± {100 * row['war']['std']:.1f}"
+        told = record["variants"][variant]["told"]
         if variant == FULL:
-            lines.append(f"| nothing | {war} | | | |")
+            lines.append(f"| {told} | {war} | | | |")
             continue
         found = row["brings"]
         low, high = (100 * each for each in found["interval"])
         lines.append(
-            f"| {record['variants'][variant]} | {war} "
+            f"| {told} | {war} "
             f"| {100 * found['mean']:+.1f} ± {100 * found['std']:.1f} "
             f"| {low:+.1f} to {high:+.1f} | {found['verdict']} |"
         )

@@ -12,8 +12,8 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,26 +47,28 @@ class Variant:
     Attributes:
         name: in the file.
         told: what is left out, in words.
-        changes: of the recipe, as `slipway train --set` takes them.
-        method: in place of the recipe's whole [method], which is then this one's defaults.
+        changes: keys of the recipe's [method], and their values.
+        method: another [method], which keeps what both have and the changes do not say.
     """
 
     name: str
     told: str
-    changes: tuple[str, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
     method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A method's runs.
+    """A method's runs in one setting.
 
     Attributes:
+        title: of the table.
         recipe: one that comes with slipway.
         changes: of all its runs; `teacher.table.key=value` of the teacher's recipe.
         variants: beside everything on.
     """
 
+    title: str
     recipe: str
     changes: tuple[str, ...]
     variants: tuple[Variant, ...]
@@ -75,54 +77,51 @@ class Ablation:
 COMMON = ("training.keep=last", "training.patience=0", "training.threads=1")
 """No validation: nothing is chosen among epochs, and no time is spent on it."""
 
+MSKD = (
+    Variant("hit", "L_HCKD", {"hit": 0.0}),
+    Variant("temporal", "L_TCKD", {"temporal": 0.0}),
+    Variant("teacher", "the teacher: L_cls alone", method="none"),
+    Variant("similarity", "L_TCKD on logits, for similarities", {"form": "similarity"}),
+    Variant("hits", "both, for plain KD: every item counts alike", method="kd"),
+)
+CKD = (
+    Variant("distillation", "L_KD: no teacher", {"distillation": 0.0}),
+    Variant("alignment", "L_DA", {"alignment": 0.0}),
+    Variant("static", "L_cls-s", {"static": 0.0}),
+    Variant("events", "L_cls-e", {"events": 0.0}),
+    Variant("replacement", "sliding replacement", {"replacement": 0.0}),
+    Variant("switch", "the phased switch: w = 1 to the end", {"switch_steepness": 0.0}),
+    Variant("learned_steps", "the steps' weights c_t", {"learned_steps": False}),
+    Variant("per_step", "TET, for cross-entropy of the mean", {"per_step": False}),
+    Variant("pictures", "all but events and their labels", method="none"),
+)
+NARROW = ("data.steps=4", "network.channels=[4,8,16]", "network.hidden=16")
+"""A student that has something to learn from its teacher."""
+
 ABLATIONS: dict[str, Ablation] = {
     "mskd": Ablation(
-        "mskd-student-simulated",
-        (
-            "data.limit=3000",
-            "data.crop=[0,0,48,48]",
-            "data.film_size=24",
-            "network.size=24",
-            "network.channels=[16,32,64]",
-            "network.norm=batch",
-            "optimiser.learning_rate=5e-3",
-            "training.epochs=8",
-            "teacher.network.size=24",
-            "teacher.network.channels=[16,32,64]",
-            "teacher.network.stem=small",
-            "teacher.optimiser.learning_rate=3e-3",
-            "teacher.training.epochs=8",
-        ),
-        (
-            Variant("hit", "L_HCKD", ("method.hit=0.0",)),
-            Variant("temporal", "L_TCKD", ("method.temporal=0.0",)),
-            Variant("teacher", "the teacher: L_cls alone", method="none"),
-            Variant(
-                "similarity", "L_TCKD on logits, for similarities", ("method.form=similarity",)
-            ),
-            Variant("hits", "both, for plain KD: every item counts alike", method="kd"),
-        ),
+        "MSKD, 24 epochs",
+        "mskd-student-small",
+        (*NARROW, "training.epochs=24", "teacher.training.epochs=8"),
+        MSKD,
+    ),
+    "mskd-short": Ablation(
+        "MSKD, 8 epochs",
+        "mskd-student-small",
+        (*NARROW, "training.epochs=8", "teacher.training.epochs=8"),
+        MSKD,
     ),
     "ckd": Ablation(
+        "CKD, 12 epochs in batches of 32",
         "ckd-vgg-snn-small",
-        ("data.steps=4", "training.epochs=8", "teacher.training.epochs=8"),
-        (
-            Variant("distillation", "L_KD: no teacher", ("method.distillation=0.0",)),
-            Variant("alignment", "L_DA", ("method.alignment=0.0",)),
-            Variant("static", "L_cls-s", ("method.static=0.0",)),
-            Variant("events", "L_cls-e", ("method.events=0.0",)),
-            Variant("replacement", "sliding replacement", ("method.replacement=0.0",)),
-            Variant(
-                "switch",
-                "the phased switch: w = 1 to the end",
-                ("method.switch_steepness=0.0",),
-            ),
-            Variant("learned_steps", "the steps' weights c_t", ("method.learned_steps=false",)),
-            Variant(
-                "per_step", "TET, for cross-entropy of the mean", ("method.per_step=false",)
-            ),
-            Variant("pictures", "all but events and their labels", method="none"),
-        ),
+        ("training.epochs=12", "training.batch=32", "teacher.training.epochs=8"),
+        CKD,
+    ),
+    "ckd-short": Ablation(
+        "CKD, 8 epochs in batches of 64",
+        "ckd-vgg-snn-small",
+        ("training.epochs=8", "teacher.training.epochs=8"),
+        CKD,
     ),
 }
 
@@ -130,22 +129,28 @@ ABLATIONS: dict[str, Ablation] = {
 def main() -> int:
     """Train what is missing, and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m slipway.benchmarks.ablations")
-    parser.add_argument("--methods", default=",".join(ABLATIONS))
+    parser.add_argument("--only", default=",".join(ABLATIONS), metavar="NAME,NAME")
     parser.add_argument("--data", type=Path, help="the folder that holds the data sets")
     given = parser.parse_args()
-    result: Record = {"format": FORMAT, "methods": {}}
-    if FILE.exists():
-        result = json.loads(FILE.read_text(encoding="utf-8"))
-    for name in given.methods.split(","):
-
-        def keep(record: Record, name: str = name) -> None:
-            result["methods"][name] = record
-            write_text(FILE, json.dumps(result, indent=2) + "\n")
-
-        known = result["methods"].get(name)
-        done = ablate(name, ABLATIONS[name], SEEDS, known, WORK / name, keep, given.data)
+    for name in given.only.split(","):
+        known = _read()["ablations"].get(name)
+        done = ablate(name, ABLATIONS[name], SEEDS, known, WORK / name, _keep, given.data)
+        _keep(done)
         print(table(done), flush=True)
     return 0
+
+
+def _read() -> Record:
+    if not FILE.exists():
+        return {"format": FORMAT, "ablations": {}}
+    result: Record = json.loads(FILE.read_text(encoding="utf-8"))
+    return result
+
+
+def _keep(record: Record) -> None:
+    result = _read()
+    result["ablations"][record["name"]] = record
+    write_text(FILE, json.dumps(result, indent=2) + "\n")
 
 
 def ablate(
@@ -157,10 +162,10 @@ def ablate(
     keep: Callable[[Record], None],
     root: Path | None = None,
 ) -> Record:
-    """All runs of a method, seed by seed, but for those that are known.
+    """All runs of an ablation, seed by seed, but for those that are known.
 
     Args:
-        name: of the method.
+        name: of the ablation.
         ablation: what to train.
         seeds: each variant is trained with each.
         known: what an earlier call kept; taken as far as settings and teacher are the same.
@@ -169,67 +174,89 @@ def ablate(
         root: folder that holds the data sets.
     """
     recipe, taught = recipes_of(ablation)
-    variants = {
-        FULL: recipe,
-        **{each.name: varied(ablation, each) for each in ablation.variants},
-    }
-    settings = {"student": comparable(recipe), "teacher": comparable(taught)}
-    keys = {
-        (variant, seed): _digest(comparable(made), comparable(taught), seed)
-        for variant, made in variants.items()
-        for seed in seeds
-    }
+    variants = [Variant(FULL, "nothing"), *ablation.variants]
+    made = {each.name: varied(recipe, each) for each in variants}
     record: Record = {
-        "method": name,
+        "name": name,
+        "title": ablation.title,
         "recipe": ablation.recipe,
         "changes": [*ablation.changes],
         "seeds": [*seeds],
-        "variants": {FULL: "-", **{each.name: each.told for each in ablation.variants}},
-        "settings": json.loads(json.dumps(settings)),
+        "settings": _plain({"student": comparable(recipe), "teacher": comparable(taught)}),
+        "variants": {
+            each.name: {
+                "told": each.told,
+                "method": _plain(comparable(made[each.name])["method"]),
+            }
+            for each in variants
+        },
         "runs": [],
     }
-    if known is not None:
-        wanted = set(keys.values())
-        runs = [run for run in known["runs"] if run["key"] in wanted]
-        if len(runs) == len(wanted):
-            return known | record | {"runs": runs}
-        record = known | record | {"runs": runs}
+    wanted = [(seed, each.name) for seed in seeds for each in variants]
+    record["runs"] = taken(known, record, wanted)
+    if known is not None and len(record["runs"]) == len(wanted):
+        return {**record, "teacher": known["teacher"], "data": known["data"]}
     with draws.repeatable(1, strict=True):
         loaded = _data(recipe, taught, root)
         fabric = make_fabric(recipe, "cpu", 1)
         make_folder(work)
         setting = Setting(fabric, work, True, None, Meter(lambda part, text: None, 1))
         teaching, found = _teach(setting, taught, recipe, loaded)
-        if record.get("teacher", found)["weights"] != found["weights"]:
-            print(f"{name}: another teacher, all runs anew", flush=True)
-            record["runs"] = []
+        if known is not None and known["teacher"]["weights"] != found["weights"]:
+            record["runs"] = []  # the same teacher for all runs
         record |= {"teacher": found, "data": facts_of(loaded)}
-        done = {run["key"] for run in record["runs"]}
-        for seed in seeds:
-            for variant, made in variants.items():
-                key = keys[variant, seed]
-                if key in done:
-                    continue
-                folder = work / f"{variant}-{seed}-{key[:8]}-{found['weights'][:8]}"
-                began = time.process_time()
-                needs = made.method.needs_teacher
-                metrics = train_stage(
-                    setting,
-                    made,
-                    seed,
-                    loaded,
-                    teaching if needs else None,
-                    folder,
-                    "student's",
-                )
-                run = {"variant": variant, "seed": seed}
-                run |= {figure: metrics[figure] for figure in ("war", "uar", "f1", "epochs")}
-                run |= {"terms": metrics["history"][-1]["loss"], "key": key}
-                run |= {"processor_seconds": round(time.process_time() - began, 1)}
-                record["runs"].append(run)
-                keep(record)
-                print(f"{name}, {variant}, seed {seed}: WAR {run['war']:.4f}", flush=True)
+        there = {(run["seed"], run["variant"]) for run in record["runs"]}
+        for seed, variant in wanted:
+            if (seed, variant) in there:
+                continue
+            own = made[variant]
+            began = time.process_time()
+            metrics = train_stage(
+                setting,
+                own,
+                seed,
+                loaded,
+                teaching if own.method.needs_teacher else None,
+                work / f"{variant}-{seed}-{_digest(comparable(own), found['weights'])}",
+                "student's",
+            )
+            run = {"seed": seed, "variant": variant}
+            run |= {figure: metrics[figure] for figure in ("war", "uar", "f1")}
+            run |= {"terms": metrics["history"][-1]["loss"]}
+            run |= {"processor_seconds": round(time.process_time() - began, 1)}
+            record["runs"].append(run)
+            keep(record)
+            print(f"{name}, {variant}, seed {seed}: WAR {run['war']:.4f}", flush=True)
     return record
+
+
+def taken(known: Record | None, now: Record, wanted: list[tuple[int, str]]) -> list[Record]:
+    """The known runs that would be the same now, in the order in which they are wanted.
+
+    An option that the file does not know came later, and is taken to leave things as they were.
+    """
+    if known is None or not _holds(known["settings"], now["settings"]):
+        return []
+    methods = {name: each["method"] for name, each in known["variants"].items()}
+    runs = {
+        (run["seed"], run["variant"]): run
+        for run in known["runs"]
+        if run["variant"] in now["variants"]
+        and _holds(methods[run["variant"]], now["variants"][run["variant"]]["method"])
+    }
+    return [runs[each] for each in wanted if each in runs]
+
+
+def _holds(known: Any, now: Any) -> bool:
+    """Whether all that was known is the same now."""
+    if isinstance(known, dict) and isinstance(now, dict):
+        return all(key in now and _holds(each, now[key]) for key, each in known.items())
+    return bool(known == now)
+
+
+def _plain(value: Any) -> Any:
+    """As it comes back from a file."""
+    return json.loads(json.dumps(value))
 
 
 def recipes_of(ablation: Ablation) -> tuple[Recipe, Recipe]:
@@ -243,15 +270,14 @@ def recipes_of(ablation: Ablation) -> tuple[Recipe, Recipe]:
     return recipe, replace(taught, data=recipe.data, teacher=None, baseline=False)
 
 
-def varied(ablation: Ablation, variant: Variant) -> Recipe:
-    """The student's recipe of a variant."""
-    recipe, _ = recipes_of(replace(ablation, changes=(*ablation.changes, *variant.changes)))
-    if not variant.method:
-        return recipe
-    method = METHODS[variant.method]()
-    kept = {"alpha", "temperature", "label_smoothing"} & set(method.__slots__)
-    known = {key: getattr(recipe.method, key) for key in kept if hasattr(recipe.method, key)}
-    return replace(recipe, method=replace(method, **known))
+def varied(recipe: Recipe, variant: Variant) -> Recipe:
+    """The student's recipe of a variant: another method, and nothing else."""
+    method = recipe.method
+    if variant.method:
+        kind, had = METHODS[variant.method], asdict(method)
+        both = {each.name for each in fields(kind)} & set(had)
+        method = kind(**{key: had[key] for key in both})
+    return replace(recipe, method=replace(method, **variant.changes))
 
 
 def facts_of(loaded: Loaded) -> Record:
@@ -282,7 +308,7 @@ def _teach(
 ) -> tuple[Teaching, Record]:
     """The teacher of all runs, trained where it is not there yet, and its figures."""
     data = loaded.pictures() if SEES[taught.network.name] == "picture" else loaded
-    folder = setting.out / f"teacher-{_digest(comparable(taught), data.digest)[:8]}"
+    folder = setting.out / f"teacher-{_digest(comparable(taught), data.digest)}"
     metrics = train_stage(setting, taught, taught.seeds[0], data, None, folder, "teacher")
     weights = weights_of(folder)
     network, _ = make_network(taught, data, taught.seeds[0])
@@ -296,12 +322,12 @@ def _teach(
     sums = hashlib.sha256()
     for key, values in weights.items():
         sums.update(key.encode() + values.numpy().tobytes())
-    found = {figure: metrics[figure] for figure in ("war", "uar", "f1", "epochs")}
+    found = {figure: metrics[figure] for figure in ("war", "uar", "f1")}
     return teaching, found | {"weights": sums.hexdigest()}
 
 
 def _digest(*values: object) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 if __name__ == "__main__":

@@ -37,7 +37,11 @@ from .grid import (
     step_of,
     weight_format,
 )
+from .straight import Weights, message, whole, whole_precision
 from .ways import INPUT, OUTPUT, Stage, Way, stages_of
+
+_FAR = 1.3
+"""How far beyond 24 bits a current must be expected for a scale not to be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +61,6 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """One projection on the grid.
-
-    Attributes:
-        ratio: units of the sum for a weight of 1.
-        step: distance of two neighbours, units of the sum.
-        low, high: least and largest, units of the sum.
-    """
-
-    ratio: float
-    step: float
-    low: float
-    high: float
-
-    def rounded(self, weight: Tensor) -> Tensor:
-        """The integers, as float32; the gradient passes."""
-        made: Tensor = _OnGrid.apply(weight, self)  # type: ignore[no-untyped-call]
-        return made
-
-
-@dataclass(frozen=True, slots=True)
 class Integers:
     """One population in integers.
 
@@ -92,44 +75,6 @@ class Integers:
     bias_ratio: float
     weights: tuple[Weights, ...]
     sender: Sender | None
-
-
-class _OnGrid(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, grid: Weights) -> Tensor:
-        ctx.ratio = grid.ratio
-        steps = torch.round(weight * (grid.ratio / grid.step))
-        return (steps * grid.step).clamp_(grid.low, grid.high)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0] * ctx.ratio, None
-
-
-class _Message(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, total: Tensor, sender: Sender) -> Tensor:
-        ctx.save_for_backward((total > 0) & (total < sender.ceiling))
-        ctx.unit = 2.0**-sender.exponent
-        x = total.clamp(0, sender.ceiling)
-        sent = torch.floor((x + sender.half) * ctx.unit)
-        return torch.where(x >= sender.threshold, sent, 0.0)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (passes,) = ctx.saved_tensors
-        return grads[0] * passes * ctx.unit, None
-
-
-class _Whole(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, ratio: float) -> Tensor:
-        ctx.ratio = ratio
-        return torch.round(values * ratio)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0] * ctx.ratio, None
 
 
 class Changes:
@@ -159,7 +104,8 @@ class Changes:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Pictures (N, *sample_shape) -> logits (N, classes), in the network's own unit."""
-        with torch.autocast(x.device.type, enabled=False):
+        # Sums of whole numbers: neither 16 bits nor the 11 of TF32 hold them.
+        with torch.autocast(x.device.type, enabled=False), whole_precision(x.is_cuda):
             return self._run(x.float())
 
     def _run(self, x: Tensor) -> Tensor:
@@ -169,10 +115,7 @@ class Changes:
             total = self._sum(stage, integers, messages)
             if integers.sender is None:
                 return total / integers.scale
-            messages[stage.name] = cast(
-                Tensor,
-                _Message.apply(total, integers.sender),  # type: ignore[no-untyped-call]
-            )
+            messages[stage.name] = message(total, integers.sender)
         raise AssertionError("the last stage is the output")
 
     def _sum(self, stage: Stage, integers: Integers, messages: dict[str, Tensor]) -> Tensor:
@@ -186,8 +129,8 @@ class Changes:
         bias = self._bias(stage)
         if bias is None:
             return total
-        whole: Tensor = _Whole.apply(bias, integers.bias_ratio)  # type: ignore[no-untyped-call]
-        return total + whole.to(total.dtype).reshape(-1, *(1,) * (total.ndim - 2))
+        constant = whole(bias, integers.bias_ratio)
+        return total + constant.to(total.dtype).reshape(-1, *(1,) * (total.ndim - 2))
 
     @torch.no_grad()
     def integers(self) -> list[tuple[Stage, Integers]]:
@@ -251,7 +194,10 @@ class Changes:
             rays.append(Ray(largest * ratio, layout, levels))
             ratios.append(ratio)
             ends.append((lowest, highest, layout))
+        known: tuple[float, float] | None = None  # a scale and the current that it leads to
         for scale in scales(rays):
+            if known is not None and known[1] * scale / known[0] > _FAR * STATE_MAX:
+                continue  # a step is a step: the current falls with the scale
             weights = []
             for ratio, (lowest, highest, layout) in zip(ratios, ends, strict=True):
                 scaled = (lowest * ratio * scale, highest * ratio * scale)
@@ -266,47 +212,64 @@ class Changes:
                 continue
             if max(w.step for w in weights) > 2**EXPONENT_MAX * max(e[2].unit for e in ends):
                 continue
-            reached = self._reach(stage, integers, sources, shapes, ends)
-            if reached is not None:
-                return integers, *reached
+            current = self._current(stage, integers, sources, shapes, ends)
+            known = scale, float(current.max())
+            if known[1] <= STATE_MAX:
+                highest = self._highest(stage, integers, sources, shapes)
+                if highest is not None:
+                    return integers, highest, tuple(current.shape[1:])
         raise CapacityExceeded(
             "no scale keeps its sums within 24 bits",
             where=f"population {stage.name}",
             remedy="fewer or smaller weights into it, or more weight_bits",
         )
 
-    def _reach(
+    def _current(
         self,
         stage: Stage,
         integers: Integers,
         sources: dict[str, Source],
         shapes: dict[str, tuple[int, ...]],
         ends: list[Any],
-    ) -> tuple[float, tuple[int, ...]] | None:
-        """The highest sum with its bias, and the shape; None where a hard limit is broken."""
-        current = low = high = bias = torch.zeros(())
+    ) -> Tensor:
+        """The largest current of one step at each neuron; infinite if a sum leaves 32 bits."""
+        current = torch.zeros(())
         for way, grid, (_, _, layout) in zip(stage.ways, integers.weights, ends, strict=True):
+            layer, source = self._layer(way), sources[way.source]
+            weight = grid.rounded(layer.weight).abs_()
+            one = torch.full((1, *shapes[way.source]), float(source.most), device=weight.device)
+            part = _apply(layer, self._before(way, one, False), weight)
+            if float(part.max()) * layout.unit / grid.step > ACCUMULATOR_MAX:
+                part = part + torch.inf
+            current = current + part
+        return current
+
+    def _highest(
+        self,
+        stage: Stage,
+        integers: Integers,
+        sources: dict[str, Source],
+        shapes: dict[str, tuple[int, ...]],
+    ) -> float | None:
+        """The highest sum with its bias; None where a sum or the bias leaves 24 bits."""
+        high = low = bias = torch.zeros(())
+        for way, grid in zip(stage.ways, integers.weights, strict=True):
             layer, source = self._layer(way), sources[way.source]
             weight = grid.rounded(layer.weight)
             one = torch.ones(1, *shapes[way.source], device=weight.device)
             seen = self._before(way, one, False)
             up, down = (_apply(layer, seen, part) for part in (weight.relu(), (-weight).relu()))
-            both = source.most * (up + down)
-            if float(both.max()) * layout.unit / grid.step > ACCUMULATOR_MAX:
-                return None
-            current = current + both
             high = high + source.highest * up - source.lowest * down
             low = low + source.lowest * up - source.highest * down
         constant = self._bias(stage)
         if constant is not None:
-            whole = torch.round(constant * integers.bias_ratio)
-            bias = whole.reshape(-1, *(1,) * (current.ndim - 2))
+            bias = whole(constant, integers.bias_ratio).reshape(-1, *(1,) * (high.ndim - 2))
         if stage.name == OUTPUT:  # its bias is in the sum from the beginning
             high, low = bias + high, bias + low
-        limits = (current, high, -low, torch.as_tensor(bias).abs())
+        limits = (high, -low, torch.as_tensor(bias).abs())
         if any(float(each.max()) > STATE_MAX for each in limits):
             return None
-        return float((high + bias).max()), tuple(current.shape[1:])
+        return float((high + bias).max())
 
     def _before(self, way: Way, x: Tensor, training: bool) -> Tensor:
         """Sums over the windows of pools, not means: their divisor is in the weights."""

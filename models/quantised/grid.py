@@ -31,7 +31,7 @@ GRID, CEILING = 255, 2.0
 """Least number of steps of a message of 1; largest activation, in activation scales."""
 PERCENTILE = 99.9
 """Of a ReLU's output, becomes its activation scale: the default of `slipway export`."""
-FEW = 256
+FIRST, FEW = 16, 256
 """Weights that are looked at before all of them."""
 _SLACK = 1 - 1e-9
 
@@ -124,14 +124,17 @@ def levels_of(few: Array, largest: float, most: int, all_of: Callable[[], Array]
     """
     if largest == 0:
         return 0
-    for count in range(1, most + 1):
-        if _whole(few / largest * count) and _whole(all_of() / largest * count):
-            return count
+    counts = np.arange(1, most + 1)
+    for count in counts[_whole(few[:FIRST, None] / largest * counts)]:
+        whole = _whole(few[:, None] / largest * count)
+        if whole.all() and _whole(all_of()[:, None] / largest * count).all():
+            return int(count)
     return 0
 
 
-def _whole(values: Array) -> bool:
-    return bool(np.all(np.abs(values - np.rint(values)) < 1e-4))
+def _whole(values: Array) -> Array:
+    """Of which columns all values are whole numbers, about."""
+    return np.asarray(np.all(np.abs(values - np.rint(values)) < 1e-4, axis=0))
 
 
 @dataclass(frozen=True, slots=True)

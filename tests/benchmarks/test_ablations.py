@@ -23,6 +23,7 @@ from slipway.benchmarks.ablations import (
     Variant,
     ablate,
 )
+from slipway.models.training.stage import train_stage
 
 # norse compiles with torch.jit, which torch would rather not have.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -34,6 +35,13 @@ SMALL = {
     "ckd": Ablation("CKD", "ckd-vgg-snn-small", TINY, CKD),
 }
 FIGURES = ("variant", "seed", "war", "uar", "f1", "terms")
+
+
+@pytest.fixture(autouse=True)
+def _no_other_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not (tmp_path / "out").exists()
 
 
 def nothing(record: dict[str, Any]) -> None:
@@ -81,10 +89,8 @@ def test_each_run_leaves_out_what_it_says(whole: tuple[str, dict[str, Any]]) -> 
         terms = set(run["terms"]) - {"total"}
         assert terms == KEPT[name].get(run["variant"], TERMS[name]), run["variant"]
     # What has no term of its own changes what is learned all the same.
-    totals = {
-        run["variant"]: run["terms"]["total"] for run in record["runs"][: len(KEPT[name])]
-    }
-    assert len(set(totals.values())) == len(totals)
+    totals = {run["terms"]["total"] for run in record["runs"] if run["seed"] == 0}
+    assert len(totals) == len(record["variants"])
     assert record["data"]["simulated"]
     assert "simulated" in record["data"]["name"]
 
@@ -92,17 +98,16 @@ def test_each_run_leaves_out_what_it_says(whole: tuple[str, dict[str, Any]]) -> 
 def test_runs_are_reproducible_and_not_repeated(
     whole: tuple[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cut after the first seed and two runs, with one variant changed: the rest is the same."""
+    """Cut after the first seed and two runs: the rest comes out the same."""
     name, record = whole
     half = copy.deepcopy(record)
     kept = len(SMALL[name].variants) + 3
     half["runs"] = half["runs"][:kept]
     trained = []
-    train = ablations.train_stage
 
     def counted(*arguments: Any) -> Any:
         trained.append(arguments[-1])
-        return train(*arguments)
+        return train_stage(*arguments)
 
     monkeypatch.setattr(ablations, "train_stage", counted)
     again = ablate(name, SMALL[name], (0, 1), half, tmp_path, nothing)
@@ -201,13 +206,6 @@ def test_the_tables_in_the_docs_are_the_file_s(shipped: dict[str, Any], name: st
     made = table(shipped["ablations"][name])
     assert "SIMULATED" in made.splitlines()[0]
     assert made in DOCS.read_text(encoding="utf-8")
-
-
-@pytest.fixture(autouse=True)
-def _no_other_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    yield
-    assert not (tmp_path / "out").exists()
 
 
 def test_effects_follow_the_runs() -> None:

@@ -16,7 +16,7 @@ PINS := $(filter-out requirements/sana-fe.txt,$(wildcard requirements/*.txt))
 PIP_QUIET := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo faces bench bench-sana-fe bench-placement test conformance lint format wheel test-upstream clean
+.PHONY: help setup demo faces students student bench-frames bench bench-sana-fe bench-placement ablations test conformance lint format wheel test-upstream clean
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,12 +46,30 @@ demo: $(STAMP)  ## train a student, deploy it, verify it, report on it (out/demo
 faces: $(STAMP)  ## the same on faces: FER2013, about 20 minutes (out/faces)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py mini_resemotenet -o out/faces
 
+# Weights that come with slipway are taken; TRAIN=1 trains them, too.
+STUDENTS := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/students.py $(if $(TRAIN),--train)
+FILMED := out/students/mini-resemotenet-c-cpu
+
+students: $(STAMP)  ## every student through the whole tool, into the README's table (out/students)
+	@$(STUDENTS)
+
+student: $(STAMP)  ## one of them: STUDENT=c-sigma-delta
+	@$(STUDENTS) $(STUDENT)
+
+bench-frames: $(STAMP)  ## sigma-delta on films of faces, beside the quantised network
+	@test -f $(FILMED)/student.nir || $(STUDENTS) c-sigma-delta
+	@$(BIN)/python -m slipway.benchmarks.frames $(FILMED)
+
 # NETWORKS=a,b for some of them.
 bench: $(BENCH_STAMP)  ## the engine, Lava, snnTorch, SpikingJelly and norse side by side (7 minutes)
 	@$(BIN)/python -m slipway.benchmarks $(if $(NETWORKS),--networks $(NETWORKS))
 
 bench-placement: $(BENCH_STAMP)  ## placements by slipway, Lava's splitter and METIS (5 minutes)
 	@$(BIN)/python -m slipway.benchmarks.placement
+
+# Goes on with benchmarks/ablations.json: remove the file to measure anew.
+ablations: $(STAMP)  ## what each term of MSKD's and CKD's losses brings, on simulated data (10 minutes)
+	@$(BIN)/python -m slipway.benchmarks.ablations
 
 # SANA-FE is under the GPL: in an environment of its own, run as a process of its own.
 bench-sana-fe: $(STAMP) $(SANA_FE)/.installed  ## our profile beside SANA-FE's, on equal spikes (1 minute)

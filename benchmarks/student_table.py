@@ -64,7 +64,7 @@ def row_of(folder: Path, stem: str, title: str, how: str, command: str, paramete
         "executed_steps": run["executed_steps"],
         "cores": placed.get("cores_used"),
         "unplaced": run.get("unplaced"),
-        "spikes": per_inference["spikes"] + per_inference["graded_messages"],
+        "spikes": per_inference["spikes"],
         "synops": per_inference["synops"],
         "energy": {
             "model": ENERGY,
@@ -92,7 +92,9 @@ def _float_accuracy(trained: Mapping[str, Any]) -> float:
 
 def save(key: str, row: Row) -> None:
     """Put a row into students.json, and the table into the README."""
-    results = _read(RESULTS) if RESULTS.exists() else {"format": 1, "rows": {}}
+    results: dict[str, Any] = {"format": 1, "rows": {}}
+    if RESULTS.exists():
+        results = _read(RESULTS)
     results["rows"][key] = row
     write_text(RESULTS, json.dumps(results, indent=2) + "\n")
     fill(README, BEGIN, END, markdown(results["rows"]))

@@ -55,6 +55,9 @@ class Student:
         return bool(self.compiling)
 
 
+_SECONDS = (
+    "--seed 0 --set baseline=false --set training.epochs=15 --set teacher.training.epochs=10"
+)
 _C = "mini-resemotenet-c-cpu"
 STUDENTS = {
     "digits": Student(
@@ -74,10 +77,19 @@ STUDENTS = {
         "1,48,48",
         compiling="--code rate --reset subtract --steps 32",
     ),
-    "mskd": Student("MSKD's student, small", "mskd-student-simulated", "1,48,48"),
-    "ckd-vgg": Student("CKD's VGG-SNN, 1/8 wide", "ckd-vgg-snn-simulated", "2,48,48"),
+    "mskd": Student(
+        "MSKD's student, tiny", "mskd-student-small", "1,24,24", _SECONDS, verified=20
+    ),
+    "mskd-eyes": Student("MSKD's student, small", "mskd-student-simulated", "1,48,48"),
+    "ckd-vgg": Student(
+        "CKD's VGG-SNN, 1/32 wide", "ckd-vgg-snn-small", "2,16,16", _SECONDS, verified=20
+    ),
     "ckd-resnet18": Student(
-        "spiking ResNet-18 (post), 1/8 wide", "ckd-resnet18-snn-simulated", "2,48,48"
+        "CKD's spiking ResNet-18 (post), 1/8 wide",
+        "ckd-resnet18-snn-small",
+        "2,16,16",
+        _SECONDS,
+        verified=20,
     ),
 }
 

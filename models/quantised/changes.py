@@ -215,9 +215,9 @@ class Changes:
             current = self._current(stage, integers, sources, shapes, ends)
             known = scale, float(current.max())
             if known[1] <= STATE_MAX:
-                highest = self._highest(stage, integers, sources, shapes)
-                if highest is not None:
-                    return integers, highest, tuple(current.shape[1:])
+                top = self._highest(stage, integers, sources, shapes)
+                if top is not None:
+                    return integers, top, tuple(current.shape[1:])
         raise CapacityExceeded(
             "no scale keeps its sums within 24 bits",
             where=f"population {stage.name}",

@@ -110,6 +110,8 @@ def measure_scales(network: nn.Module, pictures: Tensor) -> None:
             hook.remove()
     problems = []
     for name, relu in relus.items():
+        if not seen[name]:
+            continue  # a layer that forward does not call
         values = torch.cat([each.flatten() for each in seen.pop(name)]).numpy()
         found = float(np.percentile(values, PERCENTILE)) or float(values.max())
         if not 0 < found < np.inf:

@@ -43,7 +43,7 @@ Array = npt.NDArray[Any]
 RESULTS = Path(__file__).parent / "frames.json"
 DOCS = Path(__file__).parent.parent / "docs" / "students.md"
 BEGIN, END = "<!-- frames: begin -->", "<!-- frames: end -->"
-FRAMES, FACES = 24, 16
+FRAMES, FACES = 24, 8
 MARGIN = 4.0
 """Pixels of a picture on each side that the camera does not see at rest: room for motion."""
 NOISE = 2.0
@@ -224,8 +224,10 @@ def main(folder: Path, frames: int = FRAMES, faces: int = FACES) -> dict[str, An
     if probe().lava_usable:
         _say("Lava, one film of 4 frames")
         checked = verify(program, films[:1, :4], engines=("reference", "fast", "lava"))
-        compared = {"compared": checked.compared, "mismatches": checked.mismatches}
-        result["lava"] = compared
+        result["lava"] = {
+            "compared": sum(checked.compared.values()),
+            "mismatches": sum(checked.mismatches.values()),
+        }
     return result
 
 

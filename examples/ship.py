@@ -16,6 +16,7 @@ from pathlib import Path
 
 from slipway.converters.checkpoint import fill_model
 from slipway.errors import SlipwayError
+from slipway.files import write_text
 from slipway.models import shipped
 from slipway.models.training.card import write_card
 
@@ -32,7 +33,11 @@ def main(training: Path) -> int:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     shutil.copyfile(weights, home / "student.pt")
-    shutil.copyfile(training / "metrics.json", home / "metrics.json")
+    for holder in (metrics, metrics["settings"], metrics["compared"]):
+        table = holder.get("quantise")
+        if table and Path(table["start"]).is_absolute():  # a folder of this machine only
+            table["start"] = "/".join(Path(table["start"]).parts[-2:])
+    write_text(home / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     write_card(home, metrics, _compared(training))
     print(f"{home}: {size:,} bytes of weights, WAR {metrics['war']:.4f}")
     return 0

@@ -72,10 +72,10 @@ STUDENTS = {
         "Mini-ResEmoteNet C, sigma-delta", _C, "1,48,48", compiling="--code sigma-delta"
     ),
     "c-rate": Student(
-        "Mini-ResEmoteNet C, rate, T = 32",
+        "Mini-ResEmoteNet C, rate, T = 64",
         _C,
         "1,48,48",
-        compiling="--code rate --reset subtract --steps 32",
+        compiling="--code rate --reset subtract --steps 64",
     ),
     "mskd": Student(
         "MSKD's student, tiny", "mskd-student-small", "1,24,24", _SECONDS, verified=20

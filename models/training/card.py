@@ -70,7 +70,7 @@ def write_card(folder: Path, metrics: Mapping[str, Any], compared: list[str]) ->
         f"# {metrics['recipe']}, seed {metrics['seed']}",
         "",
         f"{metrics['network']}, {metrics['parameters']:,} parameters, method "
-        f"{metrics['method']}. After {metrics['paper']}.",
+        f"{metrics['method']}{_alone(metrics)}. After {metrics['paper']}.",
         *_section("Data", _data(metrics)),
         *_section("Licence", _licence(metrics)),
         *_section("Intended use", _use(metrics)),
@@ -85,6 +85,12 @@ def write_card(folder: Path, metrics: Mapping[str, Any], compared: list[str]) ->
         ),
     ]
     write_text(folder / "model-card.md", "\n".join(lines) + "\n")
+
+
+def _alone(metrics: Mapping[str, Any]) -> str:
+    """Whether the method was used without its teacher."""
+    without = metrics["settings"].get("method", {}).get("alpha") == 0
+    return " with alpha 0: taught by the labels alone" if without else ""
 
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:

@@ -68,7 +68,7 @@ bench-placement: $(BENCH_STAMP)  ## placements by slipway, Lava's splitter and M
 	@$(BIN)/python -m slipway.benchmarks.placement
 
 # Goes on with benchmarks/ablations.json: remove the file to measure anew.
-ablations: $(STAMP)  ## what each term of MSKD's and CKD's losses brings, on simulated data (10 minutes)
+ablations: $(STAMP)  ## what each term of MSKD's and CKD's losses brings, on simulated data (20 minutes)
 	@$(BIN)/python -m slipway.benchmarks.ablations
 
 # SANA-FE is under the GPL: in an environment of its own, run as a process of its own.

@@ -93,7 +93,7 @@ CKD = (
     Variant("switch", "the phased switch: w = 1 to the end", {"switch_steepness": 0.0}),
     Variant("learned_steps", "the steps' weights c_t", {"learned_steps": False}),
     Variant("per_step", "TET, for cross-entropy of the mean", {"per_step": False}),
-    Variant("pictures", "all but events and their labels", method="none"),
+    Variant("pictures", "all of CKD: cross-entropy on events alone", method="none"),
 )
 NARROW = ("data.steps=4", "network.channels=[4,8,16]", "network.hidden=16")
 """A student that has something to learn from its teacher."""

@@ -147,9 +147,10 @@ def write_builder(folder: Path, recipe: Recipe, options: Mapping[str, Any]) -> N
     text = f'''"""The network of {recipe.name}, for `slipway export --model student:build`."""
 
 from slipway.models import networks
-{more}
+{more}from torch import nn
 
-def build():
+
+def build() -> nn.Module:
     """Make it with fresh weights; those that were trained are in student.pt."""
     return {made}
 '''

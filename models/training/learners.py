@@ -6,7 +6,7 @@ on several devices and in mixed precision; the student inside is what is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -77,6 +77,27 @@ class Network(nn.Module):
 
     def decide(self, fields: Mapping[str, Tensor]) -> Tensor:
         """Logits (N, classes): the mean over time where there is one."""
+        return averaged(self(fields))
+
+
+class Ensemble(nn.Module):
+    """Networks that answer together: the mean of their logits.
+
+    That is the geometric mean of their probabilities, at any temperature (Hinton, Vinyals and
+    Dean, arXiv 1503.02531, section 4).
+    """
+
+    def __init__(self, members: Sequence[Network]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.chosen, self.steps = members[0].chosen, members[0].steps
+
+    def forward(self, fields: Mapping[str, Tensor]) -> Tensor:
+        """As a network's."""
+        return torch.stack([each(fields) for each in self.members]).mean(dim=0)
+
+    def decide(self, fields: Mapping[str, Tensor]) -> Tensor:
+        """As a network's."""
         return averaged(self(fields))
 
 

@@ -22,7 +22,7 @@ from . import checkpoint, draws
 from .data import Samples
 from .inputs import vary
 from .layout import channels_last
-from .learners import Batch, Network
+from .learners import Batch, Ensemble, Network
 from .metrics import Score, better, score
 from .optimise import make_optimiser, rate_at
 from .recipe import Recipe
@@ -228,7 +228,9 @@ def make_batch(
 
 
 @torch.no_grad()
-def evaluate(student: Network, samples: Samples, fabric: Any) -> tuple[Score, Tensor]:
+def evaluate(
+    student: Network | Ensemble, samples: Samples, fabric: Any
+) -> tuple[Score, Tensor]:
     """Score a network on items; also its logits (N, classes)."""
     was = student.training
     student.eval()

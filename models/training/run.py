@@ -20,7 +20,7 @@ from . import draws
 from .card import write_card
 from .checkpoint import weights_of
 from .data import Loaded, load
-from .learners import SEES
+from .learners import SEES, Ensemble, Network
 from .loop import evaluate
 from .reading import load as load_recipe
 from .recipe import Recipe
@@ -59,7 +59,8 @@ def train_recipe(
         changes: `table.key=value`, in place of what the recipe says; `teacher.table.key=value`
             for the teacher's recipe.
         data_dir: folder that holds the data sets.
-        teacher: weights or folder of a teacher that is trained already.
+        teacher: weights or folder of a teacher that is trained already; where that was
+            trained with several seeds, all of them teach together.
         resume: go on with what is in out_dir.
         max_seconds: stop after this time; with `resume` it goes on another time.
         device: what to train on.
@@ -85,7 +86,8 @@ def train_recipe(
     fabric = make_fabric(recipe, device, devices)
     deadline = None if max_seconds is None else start + max_seconds
     stages = 2 if recipe.quantise is not None and not recipe.quantise.start else 1
-    count = len(recipe.seeds) * (1 + recipe.baseline) * stages + (taught is not None)
+    count = len(recipe.seeds) * (1 + recipe.baseline) * stages
+    count += len(taught.seeds) if taught is not None else 0
     setting = Setting(fabric, out, resume, deadline, Meter(report, count))
     sees = {SEES[each.network.name] for each in (recipe, taught) if each is not None}
     if recipe.method.name == "ckd":
@@ -221,14 +223,15 @@ def _teach(
     if given is None and recipe.teacher.checkpoint:
         given = Path(recipe.file).parent / recipe.teacher.checkpoint
     data = loaded.pictures() if SEES[taught.network.name] == "picture" else loaded
-    network, _ = make_network(taught, data, taught.seeds[0])
     folder = setting.out / "teacher"
     if given is None:
-        metrics = train_stage(setting, taught, taught.seeds[0], data, None, folder, "teacher")
-        if metrics["ended"] == "time":
-            return None, None
+        for seed in taught.seeds:
+            place = folder if len(taught.seeds) == 1 else folder / f"seed-{seed}"
+            metrics = train_stage(setting, taught, seed, data, None, place, "teacher")
+            if metrics["ended"] == "time":
+                return None, None
         given = folder
-    fill(network, weights_of(given), given)
+    network = _teacher(taught, data, given)
     teaching = Teaching(network, setting.fabric)
     setting.report(0.0, "the teacher answers the test items")
     found, _ = evaluate(network, data.splits["test"], setting.fabric)
@@ -238,6 +241,17 @@ def _teach(
         flip, file = recipe.augmentation.flip, folder / "answers.pt"
         teaching.remember(items, flip, loaded.digest, file, setting.report)
     return teaching, figures
+
+
+def _teacher(taught: Recipe, data: Loaded, given: Path) -> Network | Ensemble:
+    """What teaches: the network of these weights, or all in the folder of several seeds."""
+    several = sorted(given.glob("seed-*/student.pt"))
+    members = []
+    for path in several or [given]:
+        network, _ = make_network(taught, data, taught.seeds[0])
+        fill(network, weights_of(path), path)
+        members.append(network)
+    return Ensemble(members) if several else members[0]
 
 
 def _train(

@@ -15,7 +15,7 @@ from ...files import make_folder
 from . import checkpoint
 from .data import Samples
 from .layout import channels_last
-from .learners import Network
+from .learners import Ensemble, Network
 
 _ASKED = 128
 
@@ -28,7 +28,7 @@ class Teaching:
     as the student sees it.
     """
 
-    def __init__(self, teacher: Network, fabric: Any) -> None:
+    def __init__(self, teacher: Network | Ensemble, fabric: Any) -> None:
         """Freeze a teacher and move it to the device."""
         channels_last(teacher)
         self._teacher = teacher.to(fabric.device).eval().requires_grad_(False)

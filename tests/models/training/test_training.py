@@ -12,10 +12,13 @@ import pytest
 import torch
 from slipway.errors import FileError, UsageError
 from slipway.models import networks
+from slipway.models.training import catalogue
 from slipway.models.training.checkpoint import weights_of
 from slipway.models.training.data import load as load_data
 from slipway.models.training.inputs import see
+from slipway.models.training.learners import Ensemble, Network
 from slipway.models.training.reading import load
+from slipway.models.training.recipe import Input
 from slipway.models.training.run import spread, train_recipe
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -250,6 +253,46 @@ def test_what_cannot_be_trained(
     with pytest.raises(UsageError) as caught:
         train(recipe, tmp_path / "out", *changes, **options)
     assert words in str(caught.value)
+
+
+def test_several_teachers_answer_together(whole: dict[str, Path], tmp_path: Path) -> None:
+    recipes = Path(catalogue.__file__).parents[1] / "recipes"
+    teacher = (recipes / "resemotenet-small.toml").read_text()
+    (tmp_path / "two.toml").write_text("seeds = [3, 5]\n" + teacher)
+    student = (recipes / f"{KD}.toml").read_text()
+    own = tmp_path / "own.toml"
+    own.write_text(student.replace('recipe = "resemotenet-small"', 'recipe = "two.toml"'))
+    changes = ("baseline=false", "augmentation.shift=0.1")  # each batch is asked anew
+    options: dict[str, Any] = {"changes": (*TINY, *changes), "device": "cpu"}
+    result = train_recipe(str(own), tmp_path / "a", seeds=(0,), **options)
+    members = [tmp_path / "a" / "teacher" / f"seed-{n}" for n in (3, 5)]
+    first, second = (torch.load(m / "student.pt", weights_only=True) for m in members)
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+    alone = [metrics(member)["war"] for member in members]
+    assert result["teacher"]["war"] > sum(alone) / 2 - 0.05
+
+    again = train_recipe(
+        str(own), tmp_path / "b", seeds=(0,), teacher=tmp_path / "a" / "teacher", **options
+    )
+    assert again["student"] == result["student"]
+    assert again["teacher"] == result["teacher"]
+    one = train_recipe(str(own), tmp_path / "c", seeds=(0,), teacher=members[0], **options)
+    assert one["teacher"]["war"] == alone[0]
+    assert one["runs"][0]["metrics"]["loss"] != result["runs"][0]["metrics"]["loss"]
+
+
+def test_the_answer_of_an_ensemble_is_the_mean_of_its_logits() -> None:
+    weights = (torch.randn(10, 64), torch.randn(10, 64))
+    members = []
+    for weight in weights:
+        layer = torch.nn.Linear(64, 10, bias=False)
+        layer.weight.data = weight
+        network = torch.nn.Sequential(torch.nn.Flatten(), layer)
+        members.append(Network(network, "picture", Input(), 1))
+    fields = {"picture": torch.randint(0, 256, (3, 1, 8, 8), dtype=torch.uint8)}
+    seen = (fields["picture"] / 255).flatten(1)
+    expected = (seen @ weights[0].T + seen @ weights[1].T) / 2
+    torch.testing.assert_close(Ensemble(members).decide(fields), expected)
 
 
 def test_a_teacher_that_is_another_network(whole: dict[str, Path], tmp_path: Path) -> None:

@@ -108,10 +108,17 @@ def test_biases_are_multiples_of_64_or_refused() -> None:
     build.add("affine", nir.Affine(np.ones((4, 3)), np.full(4, 0.13)), (4,))
     build.add("lif", _lif((4,), 0.7), (4,))
     made = build.graph({"dt": DT, "steps": 5, "input_encoding": "spikes"})
-    neuron = compile_graph(made, target="loihi2-netx").populations[0].neuron
+    program = compile_graph(made, target="loihi2-netx")
+    neuron, synapse = program.populations[0].neuron, program.projections[0].synapse
     assert isinstance(neuron, CubaLif)
     assert neuron.bias_exponent == 6
-    assert neuron.bias_mantissa.tolist() == [round(0.13 * 254)]
+    assert synapse.format is not None
+    assert synapse.format.exponent == 0
+    # Of weights of 1, to half a step of the bias.
+    (weight,) = set(synapse.weight.ravel().tolist())
+    (bias,) = neuron.bias_mantissa.tolist()
+    assert bias >= 16
+    assert abs(bias - 0.13 * weight) <= 0.5
     made = build.graph({"dt": DT, "steps": 5, "input_encoding": "spikes"})
     first = next(n for n in made.nodes.values() if isinstance(n, nir.LIF))
     slow = _lif((4,), 0.7, True)

@@ -317,6 +317,26 @@ def _summary(
     teacher: dict[str, float] | None,
 ) -> dict[str, Any]:
     """What came of all seeds, also as summary.json."""
+    result = summary_of(recipe, loaded, runs, teacher)
+    if setting.fabric.global_rank == 0:
+        write_text(setting.out / "summary.json", json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def summary_of(
+    recipe: Recipe,
+    loaded: Loaded,
+    runs: list[dict[str, Any]],
+    teacher: dict[str, float] | None,
+) -> dict[str, Any]:
+    """What came of all seeds.
+
+    Args:
+        recipe: of all of them.
+        loaded: its data.
+        runs: of each seed that got so far: its figures, by kind.
+        teacher: its figures, where there is one.
+    """
     ended = runs[-1]["ended"] if runs else "time"
     result: dict[str, Any] = {
         "recipe": recipe.name,
@@ -333,8 +353,6 @@ def _summary(
         if there:
             result[kind] = {name: spread([each[name] for each in there]) for name in COMPARED}
     result["runs"] = runs
-    if setting.fabric.global_rank == 0:
-        write_text(setting.out / "summary.json", json.dumps(result, indent=2) + "\n")
     return result
 
 

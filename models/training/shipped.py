@@ -23,7 +23,7 @@ from .outcome import calibration, write_builder, write_metrics, write_samples, w
 from .quantising import Quantised
 from .reading import load as load_recipe
 from .recipe import Quantise, Recipe
-from .run import COMPARED, make_fabric, spread
+from .run import COMPARED, make_fabric, summary_of
 from .stage import Progress, fill
 
 
@@ -89,27 +89,14 @@ def unpack(
         write_builder(out, recipe, shipped.options_of(known))
         write_text(out / "model-card.md", (origin / "model-card.md").read_text("utf-8"))
         metrics = write_metrics(out, metrics)
-    figures = {key: metrics[key] for key in (*COMPARED, "loss", "items")}
-    return {
-        "recipe": name,
-        "paper": recipe.paper,
-        "network": recipe.network.name,
-        "method": recipe.method.name,
-        "data": loaded.name,
-        "simulated": loaded.simulated,
+    run = {
+        "seed": known["seed"],
+        "folder": str(out),
+        "student": {key: metrics[key] for key in (*COMPARED, "loss", "items")},
+        "metrics": metrics,
         "ended": "shipped",
-        "teacher": None,
-        "student": {key: spread([figures[key]]) for key in COMPARED},
-        "runs": [
-            {
-                "seed": known["seed"],
-                "folder": str(out),
-                "student": figures,
-                "metrics": metrics,
-                "ended": "shipped",
-            }
-        ],
     }
+    return summary_of(recipe, loaded, [run], None)
 
 
 def _answering(student: Network, recipe: Recipe, loaded: Loaded) -> Network:

@@ -89,12 +89,12 @@ class Teacher:
         checkpoint: its weights, a file or the folder of its training, relative to this file.
         sees: "varied": what the student sees. "original": the item before it was moved, zoomed,
             turned or erased, mirrored where the student's is; its answers are then computed
-            once.
+            once. "both": that item and its mirror image, the mean of the two logits.
     """
 
     recipe: str
     checkpoint: str = ""
-    sees: Literal["varied", "original"] = "varied"
+    sees: Literal["varied", "original", "both"] = "varied"
 
 
 @dataclass(frozen=True, slots=True)

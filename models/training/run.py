@@ -236,10 +236,11 @@ def _teach(
     setting.report(0.0, "the teacher answers the test items")
     found, _ = evaluate(network, data.splits["test"], setting.fabric)
     figures = {name: float(getattr(found, name)) for name in COMPARED}
-    if recipe.augmentation.mirrors_only or recipe.teacher.sees == "original":
+    if recipe.augmentation.mirrors_only or recipe.teacher.sees != "varied":
         items = (loaded.pictures() if recipe.method.name == "ckd" else loaded).splits["train"]
         flip, file = recipe.augmentation.flip, folder / "answers.pt"
-        teaching.remember(items, flip, loaded.digest, file, setting.report)
+        both = recipe.teacher.sees == "both"
+        teaching.remember(items, flip, loaded.digest, file, setting.report, averaged=both)
     return teaching, figures
 
 

@@ -43,6 +43,8 @@ class Teaching:
         digest: str,
         file: Path,
         report: Callable[[float, str], object],
+        *,
+        averaged: bool = False,
     ) -> None:
         """Answer all items once, and their mirror images; `logits` then looks them up.
 
@@ -52,15 +54,18 @@ class Teaching:
             digest: of the data.
             file: keeps the answers, for a training that goes on.
             report: told how far it is.
+            averaged: an item and its mirror image have one answer, the mean of both logits.
         """
 
         def ask_all() -> list[Tensor]:
-            key = self._key(digest, mirrored)
+            key = self._key(digest, mirrored, averaged)
             state = checkpoint.read(file)
             if state is not None and state["key"] == key:
                 return list(state["answers"])
-            turns = (False, True)[: 1 + mirrored]
+            turns = (False, True)[: 1 + (mirrored or averaged)]
             answers = [self._answer(samples, turned, report) for turned in turns]
+            if averaged:
+                answers = [torch.stack(answers).mean(dim=0)]
             if self._fabric.global_rank == 0:
                 make_folder(file.parent)
                 checkpoint.write(file, {"key": key, "answers": [a.cpu() for a in answers]})
@@ -83,9 +88,9 @@ class Teaching:
             answers.append(answer.transpose(0, 1) if answer.ndim == 3 else answer)
         return torch.cat(answers)
 
-    def _key(self, digest: str, mirrored: bool) -> str:
+    def _key(self, digest: str, mirrored: bool, averaged: bool) -> str:
         """What the answers depend on."""
-        settings = (digest, mirrored, self._teacher.chosen, self._teacher.steps)
+        settings = (digest, mirrored, averaged, self._teacher.chosen, self._teacher.steps)
         key = hashlib.sha256(repr(settings).encode())
         for name, values in self._teacher.state_dict().items():
             key.update(name.encode() + values.cpu().contiguous().numpy().tobytes())

@@ -317,6 +317,12 @@ def test_the_teachers_answers_are_kept_and_those_of_another_are_not_used(
     assert len(other["answers"]) == 2
     assert torch.equal(other["answers"][0], state["answers"][0])
     assert result["teacher"]["war"] == metrics(whole[KD] / "teacher")["war"]
+    both = (*short, "teacher.sees=both", "augmentation.turn=5.0")
+    train(KD, tmp_path / "both", *both, teacher=whole[KD] / "teacher")
+    mean = torch.load(tmp_path / "both" / "teacher" / "answers.pt", weights_only=True)
+    expected = (other["answers"][0] + other["answers"][1]) / 2
+    assert len(mean["answers"]) == 1
+    torch.testing.assert_close(mean["answers"][0], expected)
 
 
 def test_remembered_answers_are_those_that_are_asked_for(

@@ -28,7 +28,7 @@ from slipway.models.training.reading import load as load_recipe
 from slipway.models.training.recipe import Recipe
 from slipway.models.training.run import make_fabric
 from slipway.models.training.stage import Meter, Setting, fill, make_network, train_stage
-from slipway.models.training.teaching import Teaching
+from slipway.models.training.teaching import Teaching, ways_of
 
 from .ablation_table import FULL, table
 
@@ -314,11 +314,10 @@ def _teach(
     network, _ = make_network(taught, data, taught.seeds[0])
     fill(network, weights, folder)
     teaching = Teaching(network, setting.fabric)
-    assert recipe.teacher is not None
-    if recipe.augmentation.mirrors_only or recipe.teacher.sees == "original":
+    ways = ways_of(recipe)
+    if ways is not None:
         file, items = folder / "answers.pt", data.splits["train"]
-        flip = recipe.augmentation.flip
-        teaching.remember(items, flip, loaded.digest, file, setting.report)
+        teaching.remember(items, ways, loaded.digest, file, setting.report)
     sums = hashlib.sha256()
     for key, values in weights.items():
         sums.update(key.encode() + values.numpy().tobytes())

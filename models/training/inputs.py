@@ -12,6 +12,8 @@ from torch.nn import functional
 from .recipe import Augmentation, Input
 
 FULL = 255.0
+DRAWS = 7
+"""Random numbers that one variation of an item takes."""
 Fields = Mapping[str, Tensor]
 
 
@@ -94,7 +96,16 @@ def vary(
         The fields, and which items are mirrored, (N,) bool, on the CPU.
     """
     count = len(next(iter(fields.values())))
-    draws = torch.rand(7, count, generator=generator)
+    return vary_by(fields, chosen, torch.rand(DRAWS, count, generator=generator))
+
+
+def vary_by(
+    fields: Fields, chosen: Augmentation, draws: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    """`vary` with the numbers drawn already, (DRAWS, N), 0 to 1; the first mirrors below 0.5.
+
+    Of two items that differ in the first alone one is the mirror image of the other.
+    """
     moves = chosen.shift or chosen.zoom or chosen.turn
     made = {}
     for name, values in fields.items():
@@ -107,7 +118,7 @@ def vary(
         elif chosen.flip:
             x = torch.where(mirrored, x.flip(-1), x)
         if chosen.erase and pictures:
-            x = _erased(x.float(), here, chosen.erase)
+            x = _erased(x.float(), here, chosen)
         made[name] = x
     return made, (draws[0] < 0.5) & chosen.flip
 
@@ -129,11 +140,13 @@ def _moved(x: Tensor, draws: Tensor, chosen: Augmentation) -> Tensor:
     return seen.view_as(x)
 
 
-def _erased(x: Tensor, draws: Tensor, share: float) -> Tensor:
+def _erased(x: Tensor, draws: Tensor, chosen: Augmentation) -> Tensor:
     """A square of that share of the side becomes the item's mean grey, anywhere inside."""
     height, width = x.shape[-2:]
-    high, wide = round(share * height), round(share * width)
-    top, left = draws[5] * (height - high), draws[6] * (width - wide)
+    high, wide = round(chosen.erase * height), round(chosen.erase * width)
+    top, left = draws[5] * (height - high), (draws[6] * (width - wide)).ceil()
+    if chosen.flip:
+        left = torch.where(draws[0] < 0.5, width - wide - left, left)
     rows, columns = (torch.arange(n, device=x.device) for n in (height, width))
     inside = ((rows >= top[:, None]) & (rows < top[:, None] + high))[:, :, None] & (
         (columns >= left[:, None]) & (columns < left[:, None] + wide)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ...errors import DataError, FileError, Problem
 from . import checkpoint, draws
 from .data import Samples
-from .inputs import vary
+from .inputs import DRAWS, vary_by
 from .layout import channels_last
 from .learners import Batch, Ensemble, Network
 from .metrics import Score, better, score
@@ -204,26 +204,30 @@ def make_batch(
     seed, epoch, number = place
     rank, world = fabric.global_rank, fabric.world_size
     chosen = chosen[rank::world]
-    drawn = draws.generator(seed, draws.PAIRING, epoch, number, rank)
+    paired = draws.generator(seed, draws.PAIRING, epoch, number, rank)
     train = job.train
     device = train.labels.device
     fields, labels = train.at(chosen.to(device)), train.labels[chosen.to(device)]
     stills = None
     if job.recipe.method.name == "ckd":
-        stills = pair(train, chosen, job.recipe.data.pairing, drawn)
+        stills = pair(train, chosen, job.recipe.data.pairing, paired)
         source = train.stills or train
         fields["picture"] = source.fields["picture"][stills.to(device)]
-    replaced = torch.rand(len(chosen), generator=drawn).to(fabric.device)
+    replaced = torch.rand(len(chosen), generator=paired).to(fabric.device)
     # What is small stays in memory on the CPU; on a GPU everything is there already.
     fields = {name: values.to(fabric.device) for name, values in fields.items()}
+    variation = draws.generator(seed, draws.VARIATION, epoch, number, rank)
+    drawn = torch.rand(DRAWS, len(chosen), generator=variation)
+    asked = chosen if stills is None else stills
+    view = torch.zeros_like(asked)
+    if job.teaching is not None:
+        drawn, view = job.teaching.choose(asked, drawn, variation)
     mirrored = torch.zeros(len(chosen), dtype=torch.bool)
     if not job.recipe.augmentation.none:
-        variation = draws.generator(seed, draws.VARIATION, epoch, number, rank)
-        fields, mirrored = vary(fields, job.recipe.augmentation, variation)
+        fields, mirrored = vary_by(fields, job.recipe.augmentation, drawn)
     teacher = None
     if job.teaching is not None:
-        asked = chosen if stills is None else stills
-        teacher = job.teaching.logits(fields, asked, mirrored)
+        teacher = job.teaching.logits(fields, asked, mirrored, view)
     return Batch(fields, labels.to(fabric.device), teacher, progress, replaced)
 
 
@@ -352,6 +356,9 @@ def comparable(recipe: Recipe) -> dict[str, Any]:
         plain.pop(key, None)
     for key in ("workers", "threads", "checkpoint_seconds"):
         plain["training"].pop(key)
+    asked = recipe.teacher and (recipe.teacher.sees, recipe.teacher.views)
+    if asked and asked != ("varied", 0):  # as in what was written before there were views
+        plain["teacher"] = {"sees": asked[0], "views": asked[1]}
     return plain
 
 

@@ -163,6 +163,8 @@ def _agree(recipe: Recipe, sees: str) -> list[Problem]:
     if taught and method.name == "none":
         told = "there is a teacher, and the method is none"
         problems.append(Problem(told, file, "method kd, mskd or ckd; or no [teacher]"))
+    if recipe.teacher is not None and recipe.teacher.views:
+        problems += _viewed(recipe.teacher, recipe)
     if sees not in method.students:
         told = f"the method {method.name} cannot teach {recipe.network.name}: it sees {sees}"
         remedy = f"a network that sees {' or '.join(method.students)}"
@@ -185,6 +187,18 @@ def _agree(recipe: Recipe, sees: str) -> list[Problem]:
         if not _above(getattr(recipe.input, key))
     ]
     return problems
+
+
+def _viewed(teacher: Teacher, recipe: Recipe) -> list[Problem]:
+    """What keeps a student from having views of its own."""
+    file = f"{Path(recipe.file).name}, teacher.views"
+    if teacher.sees == "original":
+        told = f"a teacher that sees the original answers to none of {teacher.views} views"
+        return [Problem(told, file, 'teacher.sees = "varied" or "both", or views = 0')]
+    if recipe.augmentation.mirrors_only:
+        told = f"{teacher.views} views of an item that is not moved would all be the same"
+        return [Problem(told, file, "views = 0, or a shift, zoom, turn or erase")]
+    return []
 
 
 def _quantisable(chosen: Quantise, recipe: Recipe, sees: str) -> list[Problem]:

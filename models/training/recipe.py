@@ -89,12 +89,16 @@ class Teacher:
         checkpoint: its weights, a file or the folder of its training, relative to this file.
         sees: "varied": what the student sees. "original": the item before it was moved, zoomed,
             turned or erased, mirrored where the student's is; its answers are then computed
-            once. "both": that item and its mirror image, the mean of the two logits.
+            once. "both": as "original", the mean of the logits for item and mirror image.
+        views: each item has so many variations, drawn once (mirrored or not anew each time);
+            the teacher answers to these, once, to their mirror images, too, and with "both" as
+            the mean of the two. 0: variations are drawn anew each time.
     """
 
     recipe: str
     checkpoint: str = ""
     sees: Literal["varied", "original", "both"] = "varied"
+    views: int = limited(0, 0, 1000)
 
 
 @dataclass(frozen=True, slots=True)

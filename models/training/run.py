@@ -25,7 +25,7 @@ from .loop import evaluate
 from .reading import load as load_recipe
 from .recipe import Recipe
 from .stage import Meter, Progress, Setting, fill, make_network, train_stage
-from .teaching import Teaching
+from .teaching import Teaching, ways_of
 
 Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 COMPARED = ("war", "uar", "f1")
@@ -236,11 +236,10 @@ def _teach(
     setting.report(0.0, "the teacher answers the test items")
     found, _ = evaluate(network, data.splits["test"], setting.fabric)
     figures = {name: float(getattr(found, name)) for name in COMPARED}
-    if recipe.augmentation.mirrors_only or recipe.teacher.sees != "varied":
+    ways = ways_of(recipe)
+    if ways is not None:
         items = (loaded.pictures() if recipe.method.name == "ckd" else loaded).splits["train"]
-        flip, file = recipe.augmentation.flip, folder / "answers.pt"
-        both = recipe.teacher.sees == "both"
-        teaching.remember(items, flip, loaded.digest, file, setting.report, averaged=both)
+        teaching.remember(items, ways, loaded.digest, folder / "answers.pt", setting.report)
     return teaching, figures
 
 

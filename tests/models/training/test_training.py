@@ -142,11 +142,11 @@ def test_a_finished_training_is_not_done_again(whole: dict[str, Path]) -> None:
 def test_it_does_not_go_on_with_something_else(whole: dict[str, Path], tmp_path: Path) -> None:
     teacher = whole[KD] / "teacher"
     train(KD, tmp_path, teacher=teacher, max_seconds=1e-9)
+    other = ("training.batch=32", "method.alpha=0.1", "teacher.sees=both")
     with pytest.raises(FileError) as caught:
-        train(
-            KD, tmp_path, "training.batch=32", "method.alpha=0.1", teacher=teacher, resume=True
-        )
+        train(KD, tmp_path, *other, teacher=teacher, resume=True)
     told = str(caught.value)
+    assert "recipe.teacher was None and is {'sees': 'both', 'views': 0}" in told
     assert "recipe.training.batch was 64 and is 32" in told
     assert "recipe.method.alpha was 0.7 and is 0.1" in told
     (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
@@ -307,32 +307,33 @@ def test_the_teachers_answers_are_kept_and_those_of_another_are_not_used(
 ) -> None:
     kept = whole[KD] / "teacher" / "answers.pt"
     state = torch.load(kept, weights_only=True)
-    assert [tuple(each.shape) for each in state["answers"]] == [(128, 10)]
+    assert state["answers"].shape == (1, 1, 128, 10)  # views, turns, items, classes
     (tmp_path / "teacher").mkdir()
     (tmp_path / "teacher" / "answers.pt").write_bytes(kept.read_bytes())
     short = ("training.epochs=1", "baseline=false", "augmentation.flip=true")
     result = train(KD, tmp_path, *short, teacher=whole[KD] / "teacher")
     other = torch.load(tmp_path / "teacher" / "answers.pt", weights_only=True)
     assert other["key"] != state["key"]  # mirror images, too
-    assert len(other["answers"]) == 2
-    assert torch.equal(other["answers"][0], state["answers"][0])
+    assert other["answers"].shape == (1, 2, 128, 10)
+    assert torch.equal(other["answers"][:, 0], state["answers"][:, 0])
     assert result["teacher"]["war"] == metrics(whole[KD] / "teacher")["war"]
     both = (*short, "teacher.sees=both", "augmentation.turn=5.0")
     train(KD, tmp_path / "both", *both, teacher=whole[KD] / "teacher")
     mean = torch.load(tmp_path / "both" / "teacher" / "answers.pt", weights_only=True)
-    expected = (other["answers"][0] + other["answers"][1]) / 2
-    assert len(mean["answers"]) == 1
-    torch.testing.assert_close(mean["answers"][0], expected)
+    torch.testing.assert_close(mean["answers"], other["answers"].mean(dim=1, keepdim=True))
 
 
 def test_remembered_answers_are_those_that_are_asked_for(
     whole: dict[str, Path], tmp_path: Path
 ) -> None:
-    """With flips alone the teacher answers from memory; with turns it is asked each time."""
+    """With flips alone, or views, the teacher answers from memory; with turns it is asked."""
     short = ("training.epochs=1", "baseline=false", "augmentation.flip=true")
     found = []
-    for name, more in (("kept", ()), ("asked", ("augmentation.turn=1e-6",))):
+    views = ("augmentation.turn=1e-6", "teacher.views=2")
+    ways = {"kept": (), "viewed": views, "asked": views[:1]}
+    for name, more in ways.items():
         train(KD, tmp_path / name, *short, *more, teacher=whole[KD] / "teacher")
         found.append(metrics(tmp_path / name)["history"][0]["loss"]["distillation"])
     assert not (tmp_path / "asked" / "teacher").exists()
-    assert found[0] == pytest.approx(found[1], rel=1e-3)
+    assert found[0] == pytest.approx(found[2], rel=1e-3)
+    assert found[1] == pytest.approx(found[2], rel=1e-3)

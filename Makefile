@@ -16,7 +16,7 @@ PINS := $(filter-out requirements/sana-fe.txt,$(wildcard requirements/*.txt))
 PIP_QUIET := -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo faces students student bench-frames bench bench-sana-fe bench-placement ablations test conformance lint format wheel test-upstream clean
+.PHONY: help setup demo faces students student bench-frames bench bench-sana-fe bench-placement ablations distillation test conformance lint format wheel test-upstream clean
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -66,6 +66,11 @@ bench: $(BENCH_STAMP)  ## the engine, Lava, snnTorch, SpikingJelly and norse sid
 
 bench-placement: $(BENCH_STAMP)  ## placements by slipway, Lava's splitter and METIS (5 minutes)
 	@$(BIN)/python -m slipway.benchmarks.placement
+
+# What an interrupted one has done is kept.
+distillation: $(STAMP)  ## C taught by three of B against C alone, 3 seeds on FER2013 (4 hours of one core)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" slipway train mini-resemotenet-c-cpu --resume -o out/distillation
+	@$(BIN)/python -m slipway.benchmarks.distillation out/distillation
 
 # Goes on with benchmarks/ablations.json: remove the file to measure anew.
 ablations: $(STAMP)  ## what each term of MSKD's and CKD's losses brings, on simulated data (20 minutes)

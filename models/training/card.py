@@ -55,6 +55,7 @@ ORIGINS: dict[str, Origin] = {
 }
 """Data set -> what the card says of it; docs/datasets.md has where it is to be had."""
 
+_FLOATING = "The figures are floating-point; `slipway compile` tells what integers change."
 _FACES = ("fer2013", "raf-db", "see", "dsee")
 
 
@@ -175,7 +176,7 @@ def _limits(metrics: Mapping[str, Any]) -> list[str]:
         f"It sees {shape}{steps}, prepared as the recipe's [input] says, and nothing else; "
         "what is not of its classes gets one of them all the same.",
         f"{share:.1f} % of the test items are answered wrongly; the table below says which.",
-        "The figures are floating-point; `slipway compile` tells what integers change.",
+        *([] if "quantise" in metrics else [_FLOATING]),
         "No chip has run it: what slipway says of energy and time is estimated.",
     ]
     if metrics["simulated"]:

@@ -71,10 +71,12 @@ while True:
 """
 
 # The same command in short sections, so that there is time to stop it.
+# A shell's background jobs inherit that interrupts are ignored: not so these.
 SHORT_SECTIONS = """
-import sys
+import signal, sys
 from slipway.cli import main
 from slipway.deploy import executors
+signal.signal(signal.SIGINT, signal.default_int_handler)
 executors.SECTION_SAMPLES = 64
 main(sys.argv[1:])
 """

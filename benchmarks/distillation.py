@@ -16,7 +16,7 @@ from typing import Any
 from slipway.files import write_text
 
 from .ablation_table import effect, spread
-from .student_table import fill
+from .student_table import fill, read
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "distillation.json"
@@ -53,7 +53,7 @@ def record_of(folder: Path, teachers: Path) -> Record:
     missing = [str(path) for path in needed if not path.exists()]
     if missing or len(paths) < 2 or not kinds["teachers"]:
         sys.exit(f"distillation: {folder} is not a whole training; missing: {missing}")
-    found = {kind: [_read(path) for path in paths] for kind, paths in kinds.items()}
+    found = {kind: [read(path) for path in paths] for kind, paths in kinds.items()}
     first = found["students"][0]
     return {
         "format": 1,
@@ -63,7 +63,7 @@ def record_of(folder: Path, teachers: Path) -> Record:
         "items": first["data_facts"],
         "device": first["device"],
         "settings": first["settings"],
-        "together": _read(summary)["teacher"],
+        "together": read(summary)["teacher"],
         **{
             kind: [
                 {key: each[key] for key in KEPT} | {"validation": each["validation"]["war"]}
@@ -128,10 +128,6 @@ def markdown(record: Mapping[str, Any]) -> str:
 def _spread(values: list[float]) -> str:
     mean, deviation = spread(values)
     return f"{100 * mean:.2f} ± {100 * deviation:.2f} %"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def main() -> None:

@@ -33,9 +33,9 @@ def row_of(folder: Path, stem: str, title: str, how: str, command: str, paramete
         command: that makes the row.
         parameters: numbers that were trained.
     """
-    trained = _read(folder / "metrics.json")
+    trained = read(folder / "metrics.json")
     names = ("run", "lava", "verify", "report")
-    run, lava, verified, report = (_read(folder / f"{stem}-{name}.json") for name in names)
+    run, lava, verified, report = (read(folder / f"{stem}-{name}.json") for name in names)
     few = lava["samples"]
     energy, time = report["energy"][ENERGY], report["latency"][ENERGY]
     per_inference, placed = report["totals"]["per_inference"], run.get("placement") or {}
@@ -94,7 +94,7 @@ def save(key: str, row: Row) -> None:
     """Put a row into students.json, and the table into the README."""
     results: dict[str, Any] = {"format": 1, "rows": {}}
     if RESULTS.exists():
-        results = _read(RESULTS)
+        results = read(RESULTS)
     results["rows"][key] = row
     write_text(RESULTS, json.dumps(results, indent=2) + "\n")
     fill(README, BEGIN, END, markdown(results["rows"]))
@@ -159,5 +159,6 @@ def _count(value: float) -> str:
     return quantity(value, "", 3) if value >= 1e6 else f"{value:,.0f}"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """A JSON file with an object."""
     return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -80,7 +80,7 @@ def _wide(value: float | tuple[float, ...], like: Tensor) -> Tensor:
 
 
 def vary(
-    fields: Fields, chosen: Augmentation, generator: torch.Generator
+    fields: Fields, chosen: Augmentation, draws: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Vary each item of a batch on its own; all frames of an item alike.
 
@@ -90,21 +90,11 @@ def vary(
     Args:
         fields: of a batch.
         chosen: how far.
-        generator: of all draws, on the CPU; the same number of draws whatever is chosen.
+        draws: (DRAWS, N), 0 to 1, on the CPU; the first mirrors below 0.5. Of two items that
+            differ in the first alone one is the mirror image of the other.
 
     Returns:
         The fields, and which items are mirrored, (N,) bool, on the CPU.
-    """
-    count = len(next(iter(fields.values())))
-    return vary_by(fields, chosen, torch.rand(DRAWS, count, generator=generator))
-
-
-def vary_by(
-    fields: Fields, chosen: Augmentation, draws: Tensor
-) -> tuple[dict[str, Tensor], Tensor]:
-    """`vary` with the numbers drawn already, (DRAWS, N), 0 to 1; the first mirrors below 0.5.
-
-    Of two items that differ in the first alone one is the mirror image of the other.
     """
     moves = chosen.shift or chosen.zoom or chosen.turn
     made = {}

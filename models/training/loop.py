@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ...errors import DataError, FileError, Problem
 from . import checkpoint, draws
 from .data import Samples
-from .inputs import DRAWS, vary_by
+from .inputs import DRAWS, vary
 from .layout import channels_last
 from .learners import Batch, Ensemble, Network
 from .metrics import Score, better, score
@@ -224,7 +224,7 @@ def make_batch(
         drawn, view = job.teaching.choose(asked, drawn, variation)
     mirrored = torch.zeros(len(chosen), dtype=torch.bool)
     if not job.recipe.augmentation.none:
-        fields, mirrored = vary_by(fields, job.recipe.augmentation, drawn)
+        fields, mirrored = vary(fields, job.recipe.augmentation, drawn)
     teacher = None
     if job.teaching is not None:
         teacher = job.teaching.logits(fields, asked, mirrored, view)

@@ -15,7 +15,7 @@ from ...errors import DataError
 from ...files import make_folder
 from . import checkpoint, draws
 from .data import Samples
-from .inputs import DRAWS, vary_by
+from .inputs import DRAWS, vary
 from .layout import channels_last
 from .learners import Ensemble, Network
 from .recipe import Augmentation, Recipe
@@ -123,7 +123,7 @@ class Teaching:
             if ways.views:
                 drawn = self._views[view, :, at].T.contiguous()
                 drawn[0] = 1.0  # not mirrored
-                fields, _ = vary_by(fields, ways.augmentation, drawn)
+                fields, _ = vary(fields, ways.augmentation, drawn)
             turned = [
                 self._ask({k: v.flip(-1) for k, v in fields.items()} if turn else fields)
                 for turn in ways.turns

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from slipway.benchmarks import distillation
 
+from .test_student_table import between
+
 RECORD: dict[str, Any] = json.loads(distillation.RESULTS.read_text("utf-8"))
 
 
 def test_the_docs_hold_the_table_of_the_results() -> None:
     text = distillation.DOCS.read_text(encoding="utf-8")
-    found = text.partition(distillation.BEGIN)[2].partition(distillation.END)[0]
-    assert found.strip() == distillation.markdown(RECORD).strip()
+    found = between(text, distillation.BEGIN, distillation.END)
+    assert found == distillation.markdown(RECORD).strip()
 
 
 def test_both_kinds_were_trained_alike() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from slipway.models.training.inputs import scale, see, vary
+from slipway.models.training.inputs import DRAWS, scale, see, vary
 from slipway.models.training.learners import still_stream
 from slipway.models.training.recipe import Augmentation, Input
 
@@ -14,6 +14,10 @@ def noise(*shape: int) -> torch.Tensor:
     return torch.randint(
         256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
     )
+
+
+def drawn(items: int, seed: int) -> torch.Tensor:
+    return torch.rand(DRAWS, items, generator=torch.Generator().manual_seed(seed))
 
 
 def test_normalisation_is_the_formula() -> None:
@@ -57,7 +61,7 @@ def test_each_kind_of_network_sees_its_own() -> None:
 
 def test_a_mirrored_item_is_mirrored_in_all_its_frames() -> None:
     fields = {"frames": noise(64, 3, 1, 8, 8), "events": noise(64, 3, 2, 8, 8)}
-    varied, mirrored = vary(fields, Augmentation(flip=True), torch.Generator().manual_seed(2))
+    varied, mirrored = vary(fields, Augmentation(flip=True), drawn(64, 2))
     assert 16 < int(mirrored.sum()) < 48
     for name, values in fields.items():
         for item, turned in enumerate(mirrored):
@@ -67,13 +71,12 @@ def test_a_mirrored_item_is_mirrored_in_all_its_frames() -> None:
 
 def test_no_variation_changes_nothing_and_the_same_draws_vary_alike() -> None:
     fields = {"picture": noise(8, 1, 8, 8)}
-    same, mirrored = vary(fields, Augmentation(), torch.Generator().manual_seed(3))
+    same, mirrored = vary(fields, Augmentation(), drawn(8, 3))
     assert torch.equal(same["picture"], fields["picture"])
     assert not mirrored.any()
     chosen = Augmentation(flip=True, shift=0.1, zoom=0.1, turn=10.0, erase=0.3)
     first, second, other = (
-        vary(fields, chosen, torch.Generator().manual_seed(seed))[0]["picture"]
-        for seed in (4, 4, 5)
+        vary(fields, chosen, drawn(8, seed))[0]["picture"] for seed in (4, 4, 5)
     )
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
@@ -82,7 +85,7 @@ def test_no_variation_changes_nothing_and_the_same_draws_vary_alike() -> None:
 def test_a_shift_moves_by_at_most_its_share() -> None:
     dot = torch.zeros(200, 1, 21, 21)
     dot[:, :, 10, 10] = 255
-    moved = vary({"picture": dot}, Augmentation(shift=0.2), torch.Generator().manual_seed(6))[0]
+    moved = vary({"picture": dot}, Augmentation(shift=0.2), drawn(200, 6))[0]
     rows = (
         moved["picture"].sum(dim=(1, 3))
         @ torch.arange(21.0)
@@ -95,7 +98,7 @@ def test_a_shift_moves_by_at_most_its_share() -> None:
 def test_an_erased_square_has_its_size_and_the_mean() -> None:
     picture = torch.zeros(5, 1, 10, 10)
     picture[:, :, ::2] = 100
-    erased = vary({"picture": picture}, Augmentation(erase=0.4), torch.Generator())[0]
+    erased = vary({"picture": picture}, Augmentation(erase=0.4), drawn(5, 0))[0]
     for item in erased["picture"]:
         assert int((item == 50).sum()) == 16
 
@@ -114,5 +117,5 @@ def test_the_still_stream_is_the_value_of_hsv_at_every_step() -> None:
 @pytest.mark.parametrize("chosen", [Augmentation(shift=0.1), Augmentation(turn=5.0)])
 def test_event_counts_are_not_interpolated(chosen: Augmentation) -> None:
     counts = noise(4, 3, 2, 8, 8)
-    varied, _ = vary({"events": counts}, chosen, torch.Generator().manual_seed(7))
+    varied, _ = vary({"events": counts}, chosen, drawn(4, 7))
     assert torch.equal(varied["events"], counts)

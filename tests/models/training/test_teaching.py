@@ -9,7 +9,7 @@ import pytest
 import torch
 from slipway.errors import UsageError
 from slipway.models.training.data import Samples
-from slipway.models.training.inputs import DRAWS, vary_by
+from slipway.models.training.inputs import DRAWS, vary
 from slipway.models.training.learners import Network
 from slipway.models.training.reading import load
 from slipway.models.training.recipe import Augmentation, Input
@@ -58,7 +58,7 @@ def test_what_is_remembered_is_what_would_be_answered(
     used, view = teaching.choose(items, drawn, random)
     assert torch.equal(used[0], drawn[0])  # mirrored anew
     assert set(view.tolist()) == set(range(max(1, views)))
-    fields, mirrored = vary_by({"picture": pictures[items]}, augmentation, used)
+    fields, mirrored = vary({"picture": pictures[items]}, augmentation, used)
     known = teaching.logits(fields, items, mirrored, view)
     assert known.shape == ((4, 40, 3) if over_time else (40, 3))
 
